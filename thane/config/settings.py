@@ -1,0 +1,288 @@
+"""Every setting of Thane, as frozen structs. Defaults stand here and nowhere else.
+
+Field names are the keys of the YAML file; the docstring line after a field is its text in `docs/configuration.md`.
+Reading files, environment references and error messages are in `thane.config.load`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A mapping of the configuration file. Unknown keys are errors."""
+
+
+class Listen(Section):
+    address: str = "127.0.0.1"
+    """Address of the native listener. Off loopback needs a key or `auth.allow_unauthenticated`. Empty means loopback."""
+    port: int = 8080
+    """Port of the native listener (API, dashboard, events). 0 takes any free port."""
+
+
+class OllamaApi(Section):
+    enabled: bool = True
+    """Serve the Ollama API on a port of its own."""
+    address: str = "127.0.0.1"
+    """Address of the Ollama listener. Empty means loopback."""
+    port: int = 11434
+    """Port of the Ollama listener; if taken by another program the next free one is used and said plainly."""
+
+
+class Auth(Section):
+    keys: tuple[str, ...] = ()
+    """Accepted keys; a client sends one as `Authorization: Bearer KEY`. Required off loopback."""
+    allow_unauthenticated: bool = False
+    """Serve off loopback without a key. Anyone who can reach the port can then command the house."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Host names accepted besides loopback and this machine's own addresses, e.g. `thane.example.org`."""
+    allowed_origins: tuple[str, ...] = ()
+    """Web origins accepted besides Thane's own, e.g. `https://ha.example.org`."""
+
+
+class Limits(Section):
+    body_bytes: int = 33_554_432
+    """Largest request body, counted while it arrives."""
+    json_depth: int = 64
+    """Deepest nesting of a JSON body."""
+    header_timeout_seconds: float = 10.0
+    """Longest time for a connection to send its request head."""
+    body_timeout_seconds: float = 30.0
+    """Longest pause between two pieces of a request body."""
+    write_timeout_seconds: float = 30.0
+    """Longest time that a client may refuse to read before its connection is closed."""
+    keep_alive_seconds: float = 75.0
+    """How long an idle connection is kept."""
+    connections: int = 1024
+    """Open connections for each listener; more wait to be accepted."""
+    websocket_message_bytes: int = 65_536
+    """Largest WebSocket message that a client may send."""
+    websocket_queue_messages: int = 32
+    """WebSocket messages of a client that may wait to be handled."""
+    images_per_message: int = 16
+    """Images in one message."""
+    messages_per_turn: int = 10_000
+    """Messages in one request."""
+    tools_per_turn: int = 512
+    """Tools in one request."""
+
+
+class Shutdown(Section):
+    grace_seconds: float = 10.0
+    """How long running turns may go on after the first SIGTERM or SIGINT; the second ends at once."""
+
+
+class Supervisor(Section):
+    backoff_initial_seconds: float = 0.5
+    """Pause before a crashed branch of the task tree is restarted for the first time."""
+    backoff_max_seconds: float = 60.0
+    """Longest pause between restarts of a crashing branch."""
+    backoff_reset_seconds: float = 120.0
+    """A branch that ran this long starts again from the first pause."""
+
+
+class AvailableModel(Section):
+    name: str
+    """The model's name at its provider."""
+    provider: str = "ollama"
+    """The provider that has it."""
+    supports_tools: bool = True
+    """Whether it can call tools."""
+    context_window: int = 8192
+    """Its context, in tokens."""
+    speed: int = 5
+    """0 (slow) to 10 (fast), for routing."""
+    quality: int = 5
+    """0 to 10, for routing."""
+    cost_tier: int = 0
+    """0 (free, local) and up, for routing."""
+    min_complexity: Literal["simple", "moderate", "complex"] = "simple"
+    """The least complex request that it should be given."""
+
+
+class Models(Section):
+    default: str = ""
+    """The model that answers; empty leaves it to the embedded brain."""
+    ollama_url: str = "http://localhost:11434"
+    """Where the Ollama model server listens."""
+    local_first: bool = False
+    """Prefer local models."""
+    available: tuple[AvailableModel, ...] = ()
+    """Models that may be chosen."""
+    connect_timeout_seconds: float = 5.0
+    """Longest time to connect to a model server."""
+    first_token_timeout_seconds: float = 120.0
+    """Longest wait for the first piece of an answer (a model may have to be loaded first)."""
+    idle_timeout_seconds: float = 60.0
+    """Longest silence between two pieces of an answer."""
+    connections: int = 512
+    """Connections to one model server at a time; kept above the number of concurrent turns."""
+
+
+class Brain(Section):
+    fast_path: bool = True
+    """With a model configured, still answer sentences that the embedded brain fully recognises without the model."""
+    greeting: bool = True
+    """Answer greetings and "what can you do" without a model."""
+
+
+class Agent(Section):
+    client_tools: Literal["auto", "strip", "pass"] = "auto"
+    """Tools that a request brings: `pass` to the model, `strip`, or `auto` (strip Home Assistant's when linked to it)."""
+    max_steps: int = 50
+    """Model steps in one turn; then one last answer without tools."""
+    repeated_calls: int = 3
+    """How often the same tool may be called with the same arguments in one turn."""
+    unknown_tool_strikes: int = 2
+    """Calls of tools that do not exist before the turn ends."""
+    parallel_tools: int = 8
+    """Tool calls that run at the same time in one turn."""
+    tool_timeout_seconds: float = 30.0
+    """Longest time for one tool call."""
+    run_timeout_seconds: float = 600.0
+    """Longest time for one turn."""
+    tool_result_chars: int = 32_000
+    """Longest tool result that a model is given; the rest is cut and said so."""
+    orchestrator_tools: tuple[str, ...] = ()
+    """Accepted for compatibility with the reference."""
+    delegation_required: bool = False
+    """Accepted for compatibility with the reference."""
+
+
+class Conversations(Section):
+    idle_seconds: float = 1800.0
+    """A conversation's loop ends after this long without a turn; the conversation itself stays."""
+    max_live: int = 200
+    """Live conversation loops at a time; the one that was idle longest makes room."""
+    queue_turns: int = 4
+    """Turns that may wait in one conversation; more are refused with 429."""
+    max_running: int = 256
+    """Turns that run at the same time in all; more wait."""
+    reply_batches: int = 64
+    """Pieces of an answer that may wait for a slow client before the model is slowed down."""
+    home_assistant_idle_seconds: float = 600.0
+    """How long Home Assistant can continue a conversation; older ones are not taken up again by history."""
+
+
+class Events(Section):
+    ring_events: int = 10_000
+    """Events kept in memory for replay."""
+    subscriber_events: int = 1000
+    """Events that may wait for one subscriber before drop notices are sent instead."""
+    log_rows: int = 100_000
+    """Events kept on disk for replay; 0 keeps none."""
+    ping_seconds: float = 20.0
+    """Pause between heartbeats on an idle event stream."""
+
+
+class Storage(Section):
+    synchronous: Literal["normal", "full"] = "normal"
+    """`normal` survives a crash of Thane; `full` a power cut too, at a cost for each turn."""
+    readers: int = 2
+    """Connections that read at the same time."""
+    queue_writes: int = 10_000
+    """Writes that may wait for the disk before new turns are refused."""
+
+
+class HomeAssistantSubscribe(Section):
+    entity_globs: tuple[str, ...] = ()
+    """Accepted for compatibility with the reference."""
+    rate_limit_per_minute: int = 0
+    """Accepted for compatibility with the reference."""
+    cooldown_minutes: int = 5
+    """Accepted for compatibility with the reference."""
+
+
+class HomeAssistant(Section):
+    url: str = ""
+    """Where Home Assistant listens."""
+    token: str = ""
+    """A long-lived access token."""
+    subscribe: HomeAssistantSubscribe = HomeAssistantSubscribe()
+    """Which changes are followed."""
+
+
+class Demo(Section):
+    enabled: bool = True
+    """Have a demo home while no Home Assistant is linked."""
+
+
+class Price(Section):
+    input_per_million: float = 0.0
+    """Price of a million input tokens."""
+    output_per_million: float = 0.0
+    """Price of a million output tokens."""
+
+
+class Logging(Section):
+    dir: str = ""
+    """Folder of log files; empty logs to standard error only."""
+    level: Literal["debug", "info", "warn", "error"] = "info"
+    """Least level that is logged."""
+    format: Literal["auto", "json", "text"] = "auto"
+    """`text` is for people, `json` for programs; `auto` is text on a terminal."""
+    compress: bool = True
+    """Accepted for compatibility with the reference."""
+    retention_days: int = 7
+    """Accepted for compatibility with the reference."""
+
+
+class Settings(Section):
+    """The whole file. A group typed `dict` is known to the reference and not implemented yet: it is named in a warning."""
+
+    listen: Listen = Listen()
+    ollama_api: OllamaApi = OllamaApi()
+    auth: Auth = Auth()
+    limits: Limits = Limits()
+    shutdown: Shutdown = Shutdown()
+    supervisor: Supervisor = Supervisor()
+    models: Models = Models()
+    brain: Brain = Brain()
+    agent: Agent = Agent()
+    conversations: Conversations = Conversations()
+    events: Events = Events()
+    storage: Storage = Storage()
+    data_dir: str = "./db"
+    """Folder of the database."""
+    homeassistant: HomeAssistant = HomeAssistant()
+    demo: Demo = Demo()
+    language: str = "en"
+    """Language of the embedded brain where a request names none."""
+    timezone: str = ""
+    """Time zone for times and dates that are spoken, e.g. `Europe/Amsterdam`; empty is the machine's."""
+    logging: Logging = Logging()
+    pricing: dict[str, Price] = {}
+    """Price of each model."""
+
+    # Known to the reference, not implemented yet.
+    anthropic: dict[str, Any] = {}
+    talents_dir: str = ""
+    persona_file: str = ""
+    paths: dict[str, Any] = {}
+    context: dict[str, Any] = {}
+    capability_tags: dict[str, Any] = {}
+    channel_tags: dict[str, Any] = {}
+    archive: dict[str, Any] = {}
+    extraction: dict[str, Any] = {}
+    episodic: dict[str, Any] = {}
+    prewarm: dict[str, Any] = {}
+    state_window: dict[str, Any] = {}
+    embeddings: dict[str, Any] = {}
+    search: dict[str, Any] = {}
+    shell_exec: dict[str, Any] = {}
+    workspace: dict[str, Any] = {}
+    mcp: dict[str, Any] = {}
+    mqtt: dict[str, Any] = {}
+    person: dict[str, Any] = {}
+    unifi: dict[str, Any] = {}
+    signal: dict[str, Any] = {}
+    email: dict[str, Any] = {}
+    forge: dict[str, Any] = {}
+    media: dict[str, Any] = {}
+    metacognitive: dict[str, Any] = {}
+    carddav: dict[str, Any] = {}
+    identity: dict[str, Any] = {}
+    openclaw: dict[str, Any] = {}
+    debug: dict[str, Any] = {}

@@ -1,0 +1,83 @@
+"""What an event is, and the vocabulary of sources and kinds.
+
+Names and payloads of `agent` and `loop` events are those of the reference, so that its dashboards and scripts work;
+every payload carries the ids (`run_id`, `conversation_id`, `loop_id`) that it belongs to.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+type Source = Literal["agent", "loop", "home", "health", "system"]
+
+
+class Event(msgspec.Struct, frozen=True):
+    """`seq` grows by one with each event and is never used again, across restarts too. `ts` is epoch seconds."""
+
+    seq: int
+    ts: float
+    source: Source
+    kind: str
+    data: dict[str, Any]
+
+
+KINDS: dict[Source, dict[str, str]] = {
+    "agent": {
+        "request_start": "A turn was accepted: run_id, request_id, conversation_id, loop_id, channel, profile, title",
+        "llm_call": "A model step began: run_id, iter, model, provider, est_tokens, messages, tools",
+        "llm_response": "A model step ended: run_id, iter, model, tokens_in, tokens_out, tool_calls, duration_ms",
+        "tool_call": "A tool of Thane's began: run_id, call_id, tool, args",
+        "tool_done": "A tool of Thane's ended: run_id, call_id, tool, ok, result or error (200 characters), duration_ms",
+        "client_tool_call": "The answer asks the client to run its own tools: run_id, calls",
+        "request_complete": "A turn was answered: run_id, model, iterations, total_tokens_in, total_tokens_out, elapsed_ms",
+        "request_failed": "A turn ended without an answer: run_id, failure, error, elapsed_ms",
+        "request_cancelled": "A turn was cancelled by its client, the stop button, the API or shutdown: run_id, by, elapsed_ms",
+    },
+    "loop": {
+        "loop_started": "A loop came to life: loop_id, loop_name, parent_id",
+        "loop_stopped": "A loop ended: loop_id, loop_name, iterations, attempts, reason",
+        "loop_state_change": "A loop changed state: from, to, event_seq",
+        "loop_iteration_start": "An iteration began: conversation_id, supervisor, attempt",
+        "loop_iteration_complete": "An iteration ended: model, input_tokens, output_tokens, context_window, elapsed_ms, tools_used, supervisor, conversation_id, summary",
+        "loop_error": "An iteration or a wait failed: error, phase, consecutive_errors, retry_in_ms",
+        "loop_sleep_start": "A loop sleeps: sleep_duration, sleep_ms, wakes_at",
+        "loop_wait_start": "A loop waits for something to happen",
+        "loop_queued": "A turn waits in a conversation's queue: run_id, position",
+        "loop_llm_start": "A model step began inside a loop: model, est_tokens, messages, tools, iteration",
+        "loop_llm_response": "A model step ended inside a loop: model, input_tokens, output_tokens",
+        "loop_tool_start": "A tool began inside a loop: tool, call_id, args",
+        "loop_tool_done": "A tool ended inside a loop: tool, call_id, error, result",
+    },
+    "home": {
+        "state_changed": "A device changed: entity_id, name, old_state, new_state, old_attributes, new_attributes, run_id",
+        "service_called": "A service was called: domain, service, entity_ids, data, run_id",
+    },
+    "health": {
+        "dependency_ready": "A dependency answers: name, latency_ms",
+        "dependency_down": "A dependency stopped answering: name, error, retry_in_ms",
+    },
+    "system": {
+        "started": "Thane is up: version, native_url, ollama_url, home, provider",
+        "draining": "Shutdown began: running, grace_seconds",
+        "stopped": "Shutdown is complete",
+        "branch_crashed": "A branch of the task tree failed and will be restarted: branch, error, retry_in_ms, restarts",
+        "branch_restarted": "A branch runs again: branch, restarts",
+        "request_refused": "A request was refused at the door: listener, reason, status, path",
+    },
+}
+"""Every source, every kind and what its `data` holds. A test holds the documentation and the code to this table."""
+
+
+class Publisher(Protocol):
+    """The side of the bus that may be handed to anyone: it never blocks, never fails and never waits."""
+
+    def publish(self, source: Source, kind: str, /, **data: object) -> None: ...
+
+
+class NoEvents:
+    """A publisher for tests and tools that have no bus."""
+
+    def publish(self, source: Source, kind: str, /, **data: object) -> None:
+        return

@@ -1,0 +1,51 @@
+"""What the HTTP layer is handed: the rooms below it, and nothing else. `thane.service` makes one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from thane.clock import Clock
+    from thane.config.settings import Settings
+    from thane.conversations.tracker import Conversations
+    from thane.events.bus import EventBus
+    from thane.health.watch import Health
+    from thane.home.house import House
+    from thane.ids import Ids
+    from thane.loops.registry import LoopRegistry
+    from thane.memory.archive import Archive
+    from thane.models.provider import ModelInfo
+
+
+class Version(msgspec.Struct, frozen=True):
+    """What `/v1/version` tells, and the dashboard's foot. Unknown parts are ""."""
+
+    version: str
+    git_commit: str
+    git_branch: str
+    build_time: str
+    python_version: str
+    os: str
+    arch: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rooms:
+    """Collaborators of the routes. `models` lists the models that providers have now; `started_at` is epoch seconds."""
+
+    settings: Settings
+    clock: Clock
+    ids: Ids
+    version: Version
+    started_at: float
+    bus: EventBus
+    archive: Archive
+    conversations: Conversations
+    loops: LoopRegistry
+    home: House | None
+    health: Health
+    models: Callable[[], tuple[ModelInfo, ...]]

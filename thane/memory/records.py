@@ -1,0 +1,92 @@
+"""The rows of memory as values: conversations, messages, runs, tool calls. No SQL here."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from thane.turn import Channel, FailureKind, FinishReason, Message, Usage
+
+type RunState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
+
+
+class ConversationRecord(msgspec.Struct, frozen=True):
+    """Times are epoch seconds."""
+
+    id: str
+    channel: Channel
+    title: str
+    created_at: float
+    updated_at: float
+    message_count: int = 0
+    run_count: int = 0
+    user: str = ""
+    area: str = ""
+
+
+class MessageRecord(msgspec.Struct, frozen=True):
+    """A message as it was said. `key` is its node in the content tree (see `thane.conversations.identity`)."""
+
+    id: str
+    conversation_id: str
+    run_id: str
+    position: int
+    message: Message
+    at: float
+    key: str = ""
+    parent_key: str = ""
+
+
+class ToolCallRecord(msgspec.Struct, frozen=True):
+    id: str
+    run_id: str
+    conversation_id: str
+    step: int
+    name: str
+    arguments: str  # JSON
+    result: str
+    ok: bool
+    started_at: float
+    duration: float
+    owner: Literal["thane", "client"] = "thane"
+
+
+class StepRecord(msgspec.Struct, frozen=True):
+    """One model step of a run."""
+
+    step: int
+    model: str
+    provider: str
+    usage: Usage
+    finish_reason: FinishReason
+    started_at: float
+    duration: float
+    first_token: float | None = None
+
+
+class RunRecord(msgspec.Struct, frozen=True):
+    """One run from door to answer. `started_at` is epoch seconds, durations are seconds."""
+
+    id: str
+    conversation_id: str
+    loop_id: str
+    channel: Channel
+    profile: str
+    state: RunState
+    started_at: float
+    title: str = ""
+    model: str = ""
+    text: str = ""
+    thinking: str = ""
+    usage: Usage = Usage()
+    finish_reason: FinishReason | None = None
+    failure: FailureKind | None = None
+    error: str = ""
+    cancelled_by: str = ""
+    queued: float = 0.0
+    duration: float = 0.0
+    first_token: float | None = None
+    steps: tuple[StepRecord, ...] = ()
+    tool_calls: tuple[ToolCallRecord, ...] = ()
+    task: str = ""

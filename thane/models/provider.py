@@ -1,0 +1,90 @@
+"""What a model provider is: given messages and tools, it streams text or tool calls. The embedded brain is one too.
+
+A provider holds no conversation. It decides nothing about fall-back or budgets; it streams faithfully or raises
+`ModelError`. Every await in it is a place where the run may be cancelled, and cancelling closes the connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+import msgspec
+
+from thane.errors import DependencyError
+from thane.turn import FinishReason, Message, Options, Text, Thinking, ToolCall, ToolSpec, Usage
+
+
+class ModelRequest(msgspec.Struct, frozen=True):
+    """One model call. `model` is the provider's own name for it."""
+
+    model: str
+    messages: tuple[Message, ...]
+    tools: tuple[ToolSpec, ...] = ()
+    options: Options = Options()
+    language: str = "en"
+    area: str = ""
+
+
+class ModelCalls(msgspec.Struct, frozen=True):
+    """Tool calls, whole. A provider sends each call once, with an id."""
+
+    calls: tuple[ToolCall, ...]
+
+
+class ModelDone(msgspec.Struct, frozen=True):
+    """The last item of every faithful stream; a stream that ends without it was cut. Durations in seconds."""
+
+    usage: Usage
+    finish_reason: FinishReason = "stop"
+    prompt_duration: float | None = None
+    decode_duration: float | None = None
+    load_duration: float | None = None
+
+
+type ModelOutput = Text | Thinking | ModelCalls | ModelDone
+type ModelStream = AsyncIterator[tuple[ModelOutput, ...]]
+
+
+class ModelInfo(msgspec.Struct, frozen=True):
+    """A model that a provider has, as far as it tells."""
+
+    name: str
+    provider: str
+    context_tokens: int = 0  # 0: unknown
+    supports_tools: bool = True
+    supports_thinking: bool = False
+    supports_images: bool = False
+
+
+class ModelError(DependencyError):
+    """A model call failed: refused, cut, stalled, or an error in the stream. `message` is fit for a person.
+
+    `status` is the server's HTTP status where there was one. Not for a cancelled call.
+    """
+
+    def __init__(
+        self, message: str, *, dependency: str, temporary: bool = True, status: int | None = None
+    ) -> None:
+        super().__init__(message, dependency=dependency, temporary=temporary)
+        self.status = status
+
+
+class Provider(Protocol):
+    """`name` is the configured name (`embedded`, `ollama`, …)."""
+
+    @property
+    def name(self) -> str: ...
+
+    def stream(self, request: ModelRequest) -> AbstractAsyncContextManager[ModelStream]:
+        """Open a model call. Items come in batches of what arrived together, `ModelDone` last.
+
+        Leaving the context, by an exception or not, closes the connection to the model server.
+        Raises `ModelError` on entry or while iterating.
+        """
+        ...
+
+    async def models(self) -> tuple[ModelInfo, ...]:
+        """The models that it has now. Raises `ModelError` when it cannot be asked."""
+        ...

@@ -1,0 +1,67 @@
+"""What a tool of Thane's own is, and the registry that holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+import msgspec
+
+from thane.turn import JSON, Channel, ToolSpec
+
+
+class ToolContext(msgspec.Struct, frozen=True):
+    """What a tool may know of the run that calls it. Never another conversation."""
+
+    run_id: str
+    call_id: str
+    conversation_id: str
+    channel: Channel
+    language: str
+    area: str = ""
+    user: str = ""
+    device: str = ""
+
+
+class ToolResult(msgspec.Struct, frozen=True):
+    """`content` goes to the model as it is (JSON text for structured results); `ok` says whether it worked."""
+
+    content: str
+    ok: bool = True
+
+
+class Tool(Protocol):
+    @property
+    def spec(self) -> ToolSpec: ...
+
+    async def call(self, arguments: JSON, context: ToolContext) -> ToolResult:
+        """Do it. Bad arguments are a `ToolResult` with `ok=False` that says what was wrong, never an exception.
+
+        The engine gives each call a deadline and turns an exception into a failed result.
+        """
+        ...
+
+
+class ToolRegistry:
+    """Tools by name. Order is the order of registration, and stable: a model server can cache the prompt."""
+
+    def __init__(self, tools: Iterable[Tool] = ()) -> None:
+        self._tools: dict[str, Tool] = {}
+        for tool in tools:
+            self.register(tool)
+
+    def register(self, tool: Tool) -> None:
+        """Add a tool. Raises ValueError when the name is taken."""
+        name = tool.spec.name
+        if name in self._tools:
+            raise ValueError(f"a tool named {name!r} is registered already")
+        self._tools[name] = tool
+
+    def get(self, name: str) -> Tool | None:
+        return self._tools.get(name)
+
+    def specs(self) -> tuple[ToolSpec, ...]:
+        return tuple(tool.spec for tool in self._tools.values())
+
+    def names(self) -> frozenset[str]:
+        return frozenset(self._tools)

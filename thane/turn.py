@@ -1,0 +1,205 @@
+"""The two types that everything else meets in: `Turn`, what was asked, and `AgentEvent`, what came of it.
+
+Neither knows HTTP, a wire format or a database. Wire codecs turn bytes into a `Turn` and `AgentEvent` s into bytes; the
+agent turns one into the other; the archive, the bus and the dashboard only watch. Times are seconds (float) unless a
+name says otherwise; tokens are counts.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+type JSON = dict[str, Any]
+type Role = Literal["system", "user", "assistant", "tool"]
+type Channel = Literal["owu", "ha", "api"]
+type FinishReason = Literal["stop", "length", "tool_calls", "max_steps", "illegal_tool", "deadline"]
+type FailureKind = Literal["cancelled", "model", "unavailable", "overloaded", "deadline", "internal"]
+
+
+class ToolCall(msgspec.Struct, frozen=True):
+    """One call that a model asks for. `id` is never empty inside Thane: codecs make one where a client sends none."""
+
+    id: str
+    name: str
+    arguments: JSON
+
+
+class Message(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One message of a conversation, in the order in which it was said.
+
+    `images` are base64 without a `data:` prefix. A `tool` message answers the call `tool_call_id`; where the client
+    sends no id, the codec matches results to calls by order, as Home Assistant needs.
+    """
+
+    role: Role
+    content: str = ""
+    thinking: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
+    tool_name: str = ""
+    images: tuple[str, ...] = ()
+
+
+class ToolSpec(msgspec.Struct, frozen=True):
+    """A tool that a model may call. `parameters` is a JSON Schema of type object."""
+
+    name: str
+    description: str = ""
+    parameters: JSON = msgspec.field(default_factory=lambda: {"type": "object", "properties": {}})
+
+
+class Options(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the client asks of the model's sampling and format; None means that nothing was asked."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    seed: int | None = None
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+    format: Literal["json"] | JSON | None = None
+    think: bool | Literal["low", "medium", "high", "max"] | None = None
+    keep_alive_seconds: float | None = None
+    extra: JSON = msgspec.field(default_factory=dict)  # options of Ollama's own (num_ctx, top_k, …), passed on as they are
+
+
+class Caller(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who is speaking, as far as the request says."""
+
+    channel: Channel = "api"
+    conversation_id: str = ""  # explicit id of the request; "" leaves it to the history
+    user: str = ""
+    device: str = ""
+    area: str = ""
+    language: str = ""  # BCP 47 tag; "" leaves it to the configuration
+    task: str = ""  # housekeeping kind (title_generation, …); "" for a real turn
+    user_agent: str = ""
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """One request for an answer. `model` is the name as the client wrote it; replies echo it."""
+
+    messages: tuple[Message, ...]
+    model: str = ""
+    tools: tuple[ToolSpec, ...] = ()
+    tool_choice: str = "auto"  # auto | none | required | the name of one tool
+    options: Options = Options()
+    caller: Caller = Caller()
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Token counts of one model call or, summed, of one run. `estimated` when the model gave none."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    estimated: bool = False
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+            self.estimated or other.estimated,
+        )
+
+
+class RunStarted(msgspec.Struct, frozen=True, tag="run_started"):
+    run_id: str
+    conversation_id: str
+    channel: Channel
+    profile: str
+
+
+class ModelStarted(msgspec.Struct, frozen=True, tag="model_started"):
+    """A model step begins. `step` counts from 1; `estimated_tokens` is the size of the prompt, about."""
+
+    step: int
+    model: str
+    provider: str
+    messages: int
+    tools: int
+    estimated_tokens: int
+
+
+class Text(msgspec.Struct, frozen=True, tag="text"):
+    """A piece of the answer, as it came from the model."""
+
+    text: str
+
+
+class Thinking(msgspec.Struct, frozen=True, tag="thinking"):
+    """A piece of the model's reasoning, never part of the answer."""
+
+    text: str
+
+
+class ModelFinished(msgspec.Struct, frozen=True, tag="model_finished"):
+    step: int
+    model: str
+    provider: str
+    usage: Usage
+    finish_reason: FinishReason
+    duration: float
+    first_token: float | None = None  # seconds from the start of the step
+    prompt_duration: float | None = None  # as the model server reports it
+    decode_duration: float | None = None
+    load_duration: float | None = None
+
+
+class ToolStarted(msgspec.Struct, frozen=True, tag="tool_started"):
+    step: int
+    call: ToolCall
+
+
+class ToolFinished(msgspec.Struct, frozen=True, tag="tool_finished"):
+    step: int
+    call: ToolCall
+    ok: bool
+    result: str  # what the model is given, errors too
+    duration: float
+
+
+class RunFinished(msgspec.Struct, frozen=True, tag="run_finished"):
+    """The answer is complete and stored. `client_calls` are calls to the client's own tools, which it now runs."""
+
+    run_id: str
+    model: str  # the model that gave the answer
+    text: str  # the whole answer
+    usage: Usage
+    finish_reason: FinishReason
+    steps: int
+    duration: float
+    first_token: float | None = None
+    client_calls: tuple[ToolCall, ...] = ()
+    prompt_duration: float = 0.0
+    decode_duration: float = 0.0
+    load_duration: float = 0.0
+
+
+class RunFailed(msgspec.Struct, frozen=True, tag="run_failed"):
+    """The run ended without an answer. `message` is for a person and holds nothing of the inside."""
+
+    run_id: str
+    failure: FailureKind
+    message: str
+    usage: Usage
+    duration: float
+
+
+type AgentEvent = (
+    RunStarted
+    | ModelStarted
+    | Text
+    | Thinking
+    | ModelFinished
+    | ToolStarted
+    | ToolFinished
+    | RunFinished
+    | RunFailed
+)
+type Batch = tuple[AgentEvent, ...]
+"""Events that were ready at the same moment, in order: they cross a task boundary and leave in one write."""
