@@ -6,9 +6,14 @@ Reading files, environment references and error messages are in `thane.config.lo
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+
+type Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+type Seconds = Annotated[float, msgspec.Meta(gt=0)]
+type Count = Annotated[int, msgspec.Meta(ge=1)]
+type Grade = Annotated[int, msgspec.Meta(ge=0, le=10)]
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -18,7 +23,7 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 class Listen(Section):
     address: str = "127.0.0.1"
     """Address of the native listener. Off loopback needs a key or `auth.allow_unauthenticated`. Empty means loopback."""
-    port: int = 8080
+    port: Port = 8080
     """Port of the native listener (API, dashboard, events). 0 takes any free port."""
 
 
@@ -27,7 +32,7 @@ class OllamaApi(Section):
     """Serve the Ollama API on a port of its own."""
     address: str = "127.0.0.1"
     """Address of the Ollama listener. Empty means loopback."""
-    port: int = 11434
+    port: Port = 11434
     """Port of the Ollama listener; if taken by another program the next free one is used and said plainly."""
 
 
@@ -43,43 +48,43 @@ class Auth(Section):
 
 
 class Limits(Section):
-    body_bytes: int = 33_554_432
+    body_bytes: Count = 33_554_432
     """Largest request body, counted while it arrives."""
-    json_depth: int = 64
+    json_depth: Count = 64
     """Deepest nesting of a JSON body."""
-    header_timeout_seconds: float = 10.0
+    header_timeout_seconds: Seconds = 10.0
     """Longest time for a connection to send its request head."""
-    body_timeout_seconds: float = 30.0
+    body_timeout_seconds: Seconds = 30.0
     """Longest pause between two pieces of a request body."""
-    write_timeout_seconds: float = 30.0
+    write_timeout_seconds: Seconds = 30.0
     """Longest time that a client may refuse to read before its connection is closed."""
-    keep_alive_seconds: float = 75.0
+    keep_alive_seconds: Seconds = 75.0
     """How long an idle connection is kept."""
-    connections: int = 1024
+    connections: Count = 1024
     """Open connections for each listener; more wait to be accepted."""
-    websocket_message_bytes: int = 65_536
+    websocket_message_bytes: Count = 65_536
     """Largest WebSocket message that a client may send."""
-    websocket_queue_messages: int = 32
+    websocket_queue_messages: Count = 32
     """WebSocket messages of a client that may wait to be handled."""
-    images_per_message: int = 16
+    images_per_message: Count = 16
     """Images in one message."""
-    messages_per_turn: int = 10_000
+    messages_per_turn: Count = 10_000
     """Messages in one request."""
-    tools_per_turn: int = 512
+    tools_per_turn: Count = 512
     """Tools in one request."""
 
 
 class Shutdown(Section):
-    grace_seconds: float = 10.0
+    grace_seconds: Annotated[float, msgspec.Meta(ge=0)] = 10.0
     """How long running turns may go on after the first SIGTERM or SIGINT; the second ends at once."""
 
 
 class Supervisor(Section):
-    backoff_initial_seconds: float = 0.5
+    backoff_initial_seconds: Seconds = 0.5
     """Pause before a crashed branch of the task tree is restarted for the first time."""
-    backoff_max_seconds: float = 60.0
+    backoff_max_seconds: Seconds = 60.0
     """Longest pause between restarts of a crashing branch."""
-    backoff_reset_seconds: float = 120.0
+    backoff_reset_seconds: Seconds = 120.0
     """A branch that ran this long starts again from the first pause."""
 
 
@@ -90,11 +95,11 @@ class AvailableModel(Section):
     """The provider that has it."""
     supports_tools: bool = True
     """Whether it can call tools."""
-    context_window: int = 8192
+    context_window: Count = 8192
     """Its context, in tokens."""
-    speed: int = 5
+    speed: Grade = 5
     """0 (slow) to 10 (fast), for routing."""
-    quality: int = 5
+    quality: Grade = 5
     """0 to 10, for routing."""
     cost_tier: int = 0
     """0 (free, local) and up, for routing."""
@@ -111,13 +116,13 @@ class Models(Section):
     """Prefer local models."""
     available: tuple[AvailableModel, ...] = ()
     """Models that may be chosen."""
-    connect_timeout_seconds: float = 5.0
+    connect_timeout_seconds: Seconds = 5.0
     """Longest time to connect to a model server."""
-    first_token_timeout_seconds: float = 120.0
+    first_token_timeout_seconds: Seconds = 120.0
     """Longest wait for the first piece of an answer (a model may have to be loaded first)."""
-    idle_timeout_seconds: float = 60.0
+    idle_timeout_seconds: Seconds = 60.0
     """Longest silence between two pieces of an answer."""
-    connections: int = 512
+    connections: Count = 512
     """Connections to one model server at a time; kept above the number of concurrent turns."""
 
 
@@ -131,19 +136,19 @@ class Brain(Section):
 class Agent(Section):
     client_tools: Literal["auto", "strip", "pass"] = "auto"
     """Tools that a request brings: `pass` to the model, `strip`, or `auto` (strip Home Assistant's when linked to it)."""
-    max_steps: int = 50
+    max_steps: Count = 50
     """Model steps in one turn; then one last answer without tools."""
-    repeated_calls: int = 3
+    repeated_calls: Count = 3
     """How often the same tool may be called with the same arguments in one turn."""
-    unknown_tool_strikes: int = 2
+    unknown_tool_strikes: Count = 2
     """Calls of tools that do not exist before the turn ends."""
-    parallel_tools: int = 8
+    parallel_tools: Count = 8
     """Tool calls that run at the same time in one turn."""
-    tool_timeout_seconds: float = 30.0
+    tool_timeout_seconds: Seconds = 30.0
     """Longest time for one tool call."""
-    run_timeout_seconds: float = 600.0
+    run_timeout_seconds: Seconds = 600.0
     """Longest time for one turn."""
-    tool_result_chars: int = 32_000
+    tool_result_chars: Count = 32_000
     """Longest tool result that a model is given; the rest is cut and said so."""
     orchestrator_tools: tuple[str, ...] = ()
     """Accepted for compatibility with the reference."""
@@ -152,37 +157,37 @@ class Agent(Section):
 
 
 class Conversations(Section):
-    idle_seconds: float = 1800.0
+    idle_seconds: Seconds = 1800.0
     """A conversation's loop ends after this long without a turn; the conversation itself stays."""
-    max_live: int = 200
+    max_live: Count = 200
     """Live conversation loops at a time; the one that was idle longest makes room."""
-    queue_turns: int = 4
+    queue_turns: Count = 4
     """Turns that may wait in one conversation; more are refused with 429."""
-    max_running: int = 256
+    max_running: Count = 256
     """Turns that run at the same time in all; more wait."""
-    reply_batches: int = 64
+    reply_batches: Count = 64
     """Pieces of an answer that may wait for a slow client before the model is slowed down."""
-    home_assistant_idle_seconds: float = 600.0
+    home_assistant_idle_seconds: Seconds = 600.0
     """How long Home Assistant can continue a conversation; older ones are not taken up again by history."""
 
 
 class Events(Section):
-    ring_events: int = 10_000
+    ring_events: Count = 10_000
     """Events kept in memory for replay."""
-    subscriber_events: int = 1000
+    subscriber_events: Count = 1000
     """Events that may wait for one subscriber before drop notices are sent instead."""
-    log_rows: int = 100_000
+    log_rows: Annotated[int, msgspec.Meta(ge=0)] = 100_000
     """Events kept on disk for replay; 0 keeps none."""
-    ping_seconds: float = 20.0
+    ping_seconds: Seconds = 20.0
     """Pause between heartbeats on an idle event stream."""
 
 
 class Storage(Section):
     synchronous: Literal["normal", "full"] = "normal"
     """`normal` survives a crash of Thane; `full` a power cut too, at a cost for each turn."""
-    readers: int = 2
+    readers: Count = 2
     """Connections that read at the same time."""
-    queue_writes: int = 10_000
+    queue_writes: Count = 10_000
     """Writes that may wait for the disk before new turns are refused."""
 
 
@@ -219,7 +224,7 @@ class Price(Section):
 class Logging(Section):
     dir: str = ""
     """Folder of log files; empty logs to standard error only."""
-    level: Literal["debug", "info", "warn", "error"] = "info"
+    level: Literal["trace", "debug", "info", "warn", "warning", "error"] = "info"
     """Least level that is logged."""
     format: Literal["auto", "json", "text"] = "auto"
     """`text` is for people, `json` for programs; `auto` is text on a terminal."""
