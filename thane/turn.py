@@ -61,7 +61,7 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True):
     format: Literal["json"] | JSON | None = None
     think: bool | Literal["low", "medium", "high", "max"] | None = None
     keep_alive_seconds: float | None = None
-    extra: JSON = msgspec.field(default_factory=dict)  # options of Ollama's own (num_ctx, top_k, …), passed on as they are
+    extra: JSON = msgspec.field(default_factory=dict)  # Ollama's own (num_ctx, top_k, …), passed on
 
 
 class Caller(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -191,15 +191,7 @@ class RunFailed(msgspec.Struct, frozen=True, tag="run_failed"):
 
 
 type AgentEvent = (
-    RunStarted
-    | ModelStarted
-    | Text
-    | Thinking
-    | ModelFinished
-    | ToolStarted
-    | ToolFinished
-    | RunFinished
-    | RunFailed
+    RunStarted | ModelStarted | Text | Thinking | ModelFinished | ToolStarted | ToolFinished | RunFinished | RunFailed
 )
 type Batch = tuple[AgentEvent, ...]
 """Events that were ready at the same moment, in order: they cross a task boundary and leave in one write."""

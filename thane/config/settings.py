@@ -20,14 +20,14 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """A mapping of the configuration file. Unknown keys are errors."""
 
 
-class Listen(Section):
+class Listen(Section, frozen=True):
     address: str = "127.0.0.1"
-    """Address of the native listener. Off loopback needs a key or `auth.allow_unauthenticated`. Empty means loopback."""
+    """Address of the native listener. Empty means loopback; off loopback a key is needed."""
     port: Port = 8080
     """Port of the native listener (API, dashboard, events). 0 takes any free port."""
 
 
-class OllamaApi(Section):
+class OllamaApi(Section, frozen=True):
     enabled: bool = True
     """Serve the Ollama API on a port of its own."""
     address: str = "127.0.0.1"
@@ -36,7 +36,7 @@ class OllamaApi(Section):
     """Port of the Ollama listener; if taken by another program the next free one is used and said plainly."""
 
 
-class Auth(Section):
+class Auth(Section, frozen=True):
     keys: tuple[str, ...] = ()
     """Accepted keys; a client sends one as `Authorization: Bearer KEY`. Required off loopback."""
     allow_unauthenticated: bool = False
@@ -47,7 +47,7 @@ class Auth(Section):
     """Web origins accepted besides Thane's own, e.g. `https://ha.example.org`."""
 
 
-class Limits(Section):
+class Limits(Section, frozen=True):
     body_bytes: Count = 33_554_432
     """Largest request body, counted while it arrives."""
     json_depth: Count = 64
@@ -74,12 +74,12 @@ class Limits(Section):
     """Tools in one request."""
 
 
-class Shutdown(Section):
+class Shutdown(Section, frozen=True):
     grace_seconds: Annotated[float, msgspec.Meta(ge=0)] = 10.0
     """How long running turns may go on after the first SIGTERM or SIGINT; the second ends at once."""
 
 
-class Supervisor(Section):
+class Supervisor(Section, frozen=True):
     backoff_initial_seconds: Seconds = 0.5
     """Pause before a crashed branch of the task tree is restarted for the first time."""
     backoff_max_seconds: Seconds = 60.0
@@ -88,7 +88,7 @@ class Supervisor(Section):
     """A branch that ran this long starts again from the first pause."""
 
 
-class AvailableModel(Section):
+class AvailableModel(Section, frozen=True):
     name: str
     """The model's name at its provider."""
     provider: str = "ollama"
@@ -107,7 +107,7 @@ class AvailableModel(Section):
     """The least complex request that it should be given."""
 
 
-class Models(Section):
+class Models(Section, frozen=True):
     default: str = ""
     """The model that answers; empty leaves it to the embedded brain."""
     ollama_url: str = "http://localhost:11434"
@@ -126,16 +126,16 @@ class Models(Section):
     """Connections to one model server at a time; kept above the number of concurrent turns."""
 
 
-class Brain(Section):
+class Brain(Section, frozen=True):
     fast_path: bool = True
     """With a model configured, still answer sentences that the embedded brain fully recognises without the model."""
     greeting: bool = True
     """Answer greetings and "what can you do" without a model."""
 
 
-class Agent(Section):
+class Agent(Section, frozen=True):
     client_tools: Literal["auto", "strip", "pass"] = "auto"
-    """Tools that a request brings: `pass` to the model, `strip`, or `auto` (strip Home Assistant's when linked to it)."""
+    """Tools that a request brings: `pass` to the model, `strip`, `auto`: strip Home Assistant's when linked to it."""
     max_steps: Count = 50
     """Model steps in one turn; then one last answer without tools."""
     repeated_calls: Count = 3
@@ -156,7 +156,7 @@ class Agent(Section):
     """Accepted for compatibility with the reference."""
 
 
-class Conversations(Section):
+class Conversations(Section, frozen=True):
     idle_seconds: Seconds = 1800.0
     """A conversation's loop ends after this long without a turn; the conversation itself stays."""
     max_live: Count = 200
@@ -171,7 +171,7 @@ class Conversations(Section):
     """How long Home Assistant can continue a conversation; older ones are not taken up again by history."""
 
 
-class Events(Section):
+class Events(Section, frozen=True):
     ring_events: Count = 10_000
     """Events kept in memory for replay."""
     subscriber_events: Count = 1000
@@ -182,7 +182,7 @@ class Events(Section):
     """Pause between heartbeats on an idle event stream."""
 
 
-class Storage(Section):
+class Storage(Section, frozen=True):
     synchronous: Literal["normal", "full"] = "normal"
     """`normal` survives a crash of Thane; `full` a power cut too, at a cost for each turn."""
     readers: Count = 2
@@ -191,7 +191,7 @@ class Storage(Section):
     """Writes that may wait for the disk before new turns are refused."""
 
 
-class HomeAssistantSubscribe(Section):
+class HomeAssistantSubscribe(Section, frozen=True):
     entity_globs: tuple[str, ...] = ()
     """Accepted for compatibility with the reference."""
     rate_limit_per_minute: int = 0
@@ -200,7 +200,7 @@ class HomeAssistantSubscribe(Section):
     """Accepted for compatibility with the reference."""
 
 
-class HomeAssistant(Section):
+class HomeAssistant(Section, frozen=True):
     url: str = ""
     """Where Home Assistant listens."""
     token: str = ""
@@ -209,19 +209,19 @@ class HomeAssistant(Section):
     """Which changes are followed."""
 
 
-class Demo(Section):
+class Demo(Section, frozen=True):
     enabled: bool = True
     """Have a demo home while no Home Assistant is linked."""
 
 
-class Price(Section):
+class Price(Section, frozen=True):
     input_per_million: float = 0.0
     """Price of a million input tokens."""
     output_per_million: float = 0.0
     """Price of a million output tokens."""
 
 
-class Logging(Section):
+class Logging(Section, frozen=True):
     dir: str = ""
     """Folder of log files; empty logs to standard error only."""
     level: Literal["trace", "debug", "info", "warn", "warning", "error"] = "info"
@@ -234,8 +234,8 @@ class Logging(Section):
     """Accepted for compatibility with the reference."""
 
 
-class Settings(Section):
-    """The whole file. A group typed `dict` is known to the reference and not implemented yet: it is named in a warning."""
+class Settings(Section, frozen=True):
+    """The whole file. A group typed `dict` is known from the reference and has no effect yet; a warning says so."""
 
     listen: Listen = Listen()
     ollama_api: OllamaApi = OllamaApi()
