@@ -88,6 +88,17 @@ class Supervisor(Section, frozen=True):
     """A branch that ran this long starts again from the first pause."""
 
 
+class Health(Section, frozen=True):
+    interval_seconds: Seconds = 30.0
+    """Pause between two probes of a dependency that answers."""
+    retry_initial_seconds: Seconds = 1.0
+    """Pause before the second probe of a dependency that does not answer; it doubles up to `interval_seconds`."""
+    timeout_seconds: Seconds = 5.0
+    """Longest time for one probe."""
+    failures: Count = 2
+    """Failed probes in a row before a dependency that answered counts as down."""
+
+
 class AvailableModel(Section, frozen=True):
     name: str
     """The model's name at its provider."""
@@ -243,6 +254,7 @@ class Settings(Section, frozen=True):
     limits: Limits = Limits()
     shutdown: Shutdown = Shutdown()
     supervisor: Supervisor = Supervisor()
+    health: Health = Health()
     models: Models = Models()
     brain: Brain = Brain()
     agent: Agent = Agent()
