@@ -1,0 +1,72 @@
+# The project's commands. `./scripts/just RECIPE` does the same where just and uv are not installed.
+
+set positional-arguments
+
+# List the recipes
+_list:
+    @just --list --unsorted
+
+# Start Thane; arguments go to `thane serve` (--config FILE)
+run *args: (_sync "runtime")
+    @exec .venv/bin/thane serve "$@"
+
+# Run the tests; arguments go to pytest
+test *args: (_sync "dev")
+    @exec .venv/bin/python -m pytest -m "not e2e" "$@"
+
+# Check style and the rules of asynchronous code
+lint: (_sync "dev")
+    .venv/bin/ruff check .
+    .venv/bin/ruff format --check .
+    .venv/bin/flake8 --select ASYNC --enable-visitor-codes-regex 'ASYNC.*' thane tests scripts
+
+# Format, and mend what can be mended by itself
+fmt: (_sync "dev")
+    .venv/bin/ruff check --fix-only .
+    .venv/bin/ruff format .
+
+# Check the types
+types: (_sync "dev")
+    .venv/bin/basedpyright
+
+# Measure latency and throughput against a fast fake model server
+bench *args: (_sync "dev")
+    @exec .venv/bin/python scripts/bench.py "$@"
+
+# Run the real program with real clients: all, or any of home-assistant, open-webui, browser, clients
+e2e *names: (_sync "dev")
+    #!/bin/sh
+    set -eu
+    paths=
+    for name in "$@"; do
+        paths="$paths $(ls -d tests/e2e/*"$(printf %s "$name" | tr - _)"*)"
+    done
+    exec .venv/bin/python -m pytest -m e2e --timeout 900 ${paths:-tests/e2e}
+
+# Write the reference pages that come from the code
+docs: (_sync "dev")
+    .venv/bin/python scripts/docs.py
+
+# Build the wheel, install it in an empty environment, start it and look at it
+wheel: (_sync "dev")
+    @exec .venv/bin/python scripts/check_wheel.py
+
+# Everything that must hold before a change is done
+check: lint types test wheel
+
+# Remake the locked requirements, keeping versions that still fit; `--upgrade` takes the newest
+lock *args:
+    #!/bin/sh
+    set -eu
+    compile() {
+        uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --custom-compile-command 'just lock' "$@"
+    }
+    cd requirements
+    compile "$@" --python-version 3.8 bootstrap.in -o bootstrap.txt
+    compile "$@" --python-version 3.13 ../pyproject.toml -o runtime.txt
+    compile "$@" --python-version 3.13 build.in -c runtime.txt -o build.txt
+    compile "$@" --python-version 3.13 ../pyproject.toml build.in dev.in -c runtime.txt -c build.txt -o dev.txt
+
+# Make `.venv` hold the locked set NAME and the package itself
+_sync name:
+    @./scripts/sync "{{ name }}"
