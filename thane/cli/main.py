@@ -1,0 +1,47 @@
+"""The command `thane`: its list of commands. Each command's module is imported only when that command is used."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from cyclopts import App
+
+from thane import __version__
+from thane.errors import ThaneError
+
+app = App(
+    name="thane",
+    help="The steward of a house's AI.",
+    version=__version__,
+    help_format="plaintext",
+    backend="trio",
+)
+app.command("thane.cli.serve:serve", name="serve", help="Start Thane.")
+app.command("thane.cli.check:check", name="check", help="Check a configuration and explain what it does.")
+app.command("thane.cli.ask:ask", name="ask", help="Say something to a running Thane and show its answer as it comes.")
+app.command("thane.cli.tail:tail", name="tail", help="Follow what a running Thane does, event by event.")
+app.command("thane.cli.status:status", name="status", help="Show the health and the running turns of a running Thane.")
+
+
+@app.command
+def version() -> None:
+    """Print the version."""
+    print(__version__)
+
+
+def main() -> None:
+    """Run the command line. What a person can mend ends with a sentence and code 1, never with a traceback."""
+    try:
+        app()
+    except ThaneError as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
+    except BrokenPipeError:  # the reader of the output went away, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except BaseExceptionGroup as group:
+        # Ctrl-C reaches whichever task runs at that moment; out of a nursery it comes in a group.
+        if group.split(KeyboardInterrupt)[1] is None:
+            sys.exit(130)
+        raise
