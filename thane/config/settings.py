@@ -52,6 +52,8 @@ class Limits(Section, frozen=True):
     """Largest request body, counted while it arrives."""
     json_depth: Count = 64
     """Deepest nesting of a JSON body."""
+    header_bytes: Count = 32_768
+    """Largest request head."""
     header_timeout_seconds: Seconds = 10.0
     """Longest time for a connection to send its request head."""
     body_timeout_seconds: Seconds = 30.0
@@ -60,12 +62,18 @@ class Limits(Section, frozen=True):
     """Longest time that a client may refuse to read before its connection is closed."""
     keep_alive_seconds: Seconds = 75.0
     """How long an idle connection is kept."""
+    linger_seconds: Seconds = 2.0
+    """How long a closing connection still takes what its client sends, so that the last answer is not lost."""
     connections: Count = 1024
     """Open connections for each listener; more wait to be accepted."""
     websocket_message_bytes: Count = 65_536
     """Largest WebSocket message that a client may send."""
     websocket_queue_messages: Count = 32
     """WebSocket messages of a client that may wait to be handled."""
+    websocket_ping_seconds: Seconds = 20.0
+    """Pause between pings on a WebSocket, so that a vanished client is noticed."""
+    refused_events_per_minute: Count = 60
+    """Events about refused requests, for each listener; a flood of bad requests is only logged beyond this."""
     images_per_message: Count = 16
     """Images in one message."""
     messages_per_turn: Count = 10_000
@@ -135,6 +143,16 @@ class Models(Section, frozen=True):
     """Longest silence between two pieces of an answer."""
     connections: Count = 512
     """Connections to one model server at a time; kept above the number of concurrent turns."""
+    connect_tries: Count = 3
+    """How often a model server that refuses the connection is tried."""
+    connect_retry_seconds: Seconds = 0.2
+    """Pause before the second try to connect, about; it doubles each time."""
+    keep_alive_seconds: Seconds = 60.0
+    """How long an idle connection to a model server is kept."""
+    answer_line_bytes: Count = 16_777_216
+    """Longest line that a model server may send."""
+    refresh_seconds: Seconds = 60.0
+    """Pause between two questions to a model server which models it has."""
 
 
 class Brain(Section, frozen=True):
@@ -167,6 +185,13 @@ class Agent(Section, frozen=True):
     """Accepted for compatibility with the reference."""
 
 
+class Loops(Section, frozen=True):
+    stop_seconds: Seconds = 10.0
+    """Longest wait for loops to end when they are stopped."""
+    recent: Count = 10
+    """Past iterations and conversations that each loop shows."""
+
+
 class Conversations(Section, frozen=True):
     idle_seconds: Seconds = 1800.0
     """A conversation's loop ends after this long without a turn; the conversation itself stays."""
@@ -180,6 +205,12 @@ class Conversations(Section, frozen=True):
     """Pieces of an answer that may wait for a slow client before the model is slowed down."""
     home_assistant_idle_seconds: Seconds = 600.0
     """How long Home Assistant can continue a conversation; older ones are not taken up again by history."""
+    record_seconds: Seconds = 10.0
+    """Longest wait for the end of a turn to be on disk; a turn that is not stored in time fails."""
+    remembered: Count = 1000
+    """Conversations whose last words are kept in memory, to know a trimmed or stopped history again."""
+    history_lookups: Count = 4
+    """Earlier answers of a request's history that are looked up, newest first, to find its conversation."""
 
 
 class Events(Section, frozen=True):
@@ -200,6 +231,10 @@ class Storage(Section, frozen=True):
     """Connections that read at the same time."""
     queue_writes: Count = 10_000
     """Writes that may wait for the disk before new turns are refused."""
+    busy_timeout_seconds: Seconds = 5.0
+    """Longest wait for another program (a backup, a shell) that has locked the database."""
+    close_timeout_seconds: Seconds = 10.0
+    """Longest wait for the last writes when Thane ends."""
 
 
 class HomeAssistantSubscribe(Section, frozen=True):
@@ -258,6 +293,7 @@ class Settings(Section, frozen=True):
     models: Models = Models()
     brain: Brain = Brain()
     agent: Agent = Agent()
+    loops: Loops = Loops()
     conversations: Conversations = Conversations()
     events: Events = Events()
     storage: Storage = Storage()
