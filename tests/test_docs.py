@@ -1,0 +1,33 @@
+"""Holds docs/ to the code."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("thane_docs", ROOT / "scripts" / "docs.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("page", ["configuration.md", "events.md"])
+def test_the_reference_pages_say_what_the_code_says(page: str) -> None:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    assert generator().filled(page, text) == text, "run `just docs` and commit what it wrote"
+
+
+def test_every_setting_has_a_meaning() -> None:
+    without = [
+        f"{path}: {key}" for path, rows in generator().sections() for key, _, _, meaning in rows if not meaning.strip()
+    ]
+    assert without == []
