@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.e2e import open_webui, program
+from tests.e2e.model_server import model_server
 from tests.e2e.open_webui import OpenWebUI, say
 from tests.e2e.program import Program, wait_until
 
@@ -21,15 +20,8 @@ pytestmark = pytest.mark.e2e
 @pytest.fixture(scope="module")
 def model() -> Iterator[str]:
     """A model server that answers slowly: 60 words, ten a second."""
-    port = program.free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "thane.testing.fake_ollama", "--port", str(port), "--tokens", "60", "--interval", "0.1"]
-    )
-    try:
-        wait_until("the model server answers", lambda: program.fetch(f"http://127.0.0.1:{port}/api/version"))
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        program.end(process)
+    with model_server(tokens=60, interval=0.1) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
-
 if TYPE_CHECKING:
     from thane.clock import Clock
     from thane.config.settings import Settings
@@ -19,18 +17,7 @@ if TYPE_CHECKING:
     from thane.loops.registry import LoopRegistry
     from thane.memory.archive import Archive
     from thane.models.provider import ModelInfo
-
-
-class Version(msgspec.Struct, frozen=True):
-    """What `/v1/version` tells, and the dashboard's foot. Unknown parts are ""."""
-
-    version: str
-    git_commit: str
-    git_branch: str
-    build_time: str
-    python_version: str
-    os: str
-    arch: str
+    from thane.version import Version
 
 
 @dataclass(frozen=True, kw_only=True)
