@@ -15,7 +15,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def bodies(*, stream: bool) -> Iterator[bytes]:
 
 
 @contextmanager
-def model_server(tokens: int, interval: float, core: int | None) -> Iterator[int]:
+def model_server(tokens: int, interval: float, core: int | None) -> Generator[int]:
     port = program.free_port()
     command = [sys.executable, "-m", "thane.testing.fake_ollama", "--port", str(port)]
     process = subprocess.Popen(
@@ -63,7 +63,7 @@ def model_server(tokens: int, interval: float, core: int | None) -> Iterator[int
 
 
 @contextmanager
-def pair(tokens: int, interval: float, cores: tuple[int | None, int | None]) -> Iterator[tuple[int, int, int]]:
+def pair(tokens: int, interval: float, cores: tuple[int | None, int | None]) -> Generator[tuple[int, int, int]]:
     """Ports of Thane and of the model server behind it, and Thane's process id."""
     with tempfile.TemporaryDirectory() as folder, model_server(tokens, interval, cores[1]) as upstream:
         settings = {
@@ -74,8 +74,8 @@ def pair(tokens: int, interval: float, cores: tuple[int | None, int | None]) -> 
         }
         with program.running(Path(folder), settings) as thane:
             if cores[0] is not None:
-                for task in os.listdir(f"/proc/{thane.process.pid}/task"):
-                    os.sched_setaffinity(int(task), {cores[0]})
+                for task in Path(f"/proc/{thane.process.pid}/task").iterdir():
+                    os.sched_setaffinity(int(task.name), {cores[0]})
             yield int(thane.ollama.rpartition(":")[2]), upstream, thane.process.pid
 
 

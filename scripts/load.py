@@ -19,7 +19,7 @@ _MARK = b'"done":false'  # in each line of a stream but the last
 
 @dataclass
 class Outcome:
-    """What a round of requests took. Times in seconds; `tokens` counts the lines of the streams that are not the last."""
+    """What a round of requests took. Times in seconds; `tokens` counts lines of streams but the last."""
 
     wall: float = 0.0
     requests: int = 0
