@@ -1,0 +1,245 @@
+"""The wire under the model providers' httpx2 client: HTTP/1.1 over trio streams, made for answers that stream.
+
+httpx2's own transport hands out one body chunk at a time through six generators, and a model server sends one chunk a
+token. Measured on one core with CPython 3.13: 680 µs a request, 58 µs a paced token and 12 µs a free-running one, where
+the whole program may use 2.2 ms and 18 µs. This transport hands out whatever one read brought, through the same client:
+200, 22 and 2 µs.
+
+It is a plain transport (GET, POST, keep-alive, TLS), not a general one: no HTTP/2, no proxies, no request streaming.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Awaitable
+from contextlib import suppress
+from typing import NoReturn, Protocol
+
+import httpx2
+import msgspec
+import trio
+
+from thane.models.response import MessageError, ResponseReader
+
+READ_BYTES = 65_536
+
+type Origin = tuple[str, str, int]
+
+
+class Connect(Protocol):
+    """Opens a byte stream to a host. `trio.open_tcp_stream` is the one for real use. Raises `OSError`."""
+
+    def __call__(self, host: str, port: int, /) -> Awaitable[trio.abc.Stream]: ...
+
+
+class TransportStatistics(msgspec.Struct, frozen=True):
+    """Connections now: `busy` ones carry a request, `idle` ones wait for the next."""
+
+    busy: int
+    idle: int
+
+
+class TrioTransport(httpx2.AsyncBaseTransport):
+    """A pool of connections for `httpx2.AsyncClient(transport=…)`.
+
+    At most `connections` requests at a time, the rest wait. An idle connection is used again for `keep_alive_seconds`.
+    Cancelling a request, or closing a response before its end, closes its socket at once.
+    Raises httpx2's `ConnectError`, `ConnectTimeout`, `ReadError` and `RemoteProtocolError`; of httpx2's time-outs only
+    `connect` is kept, for the rest is the caller's to decide.
+    """
+
+    def __init__(
+        self,
+        *,
+        connections: int,
+        keep_alive_seconds: float,
+        connect: Connect = trio.open_tcp_stream,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._slots = trio.Semaphore(connections)
+        self._keep_alive = keep_alive_seconds
+        self._connect = connect
+        self._tls = tls
+        self._idle: dict[Origin, list[tuple[trio.abc.Stream, float]]] = {}
+        self._busy = 0
+
+    def statistics(self) -> TransportStatistics:
+        return TransportStatistics(self._busy, sum(map(len, self._idle.values())))
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        url = request.url
+        origin = (url.scheme, url.host, url.port or (443 if url.scheme == "https" else 80))
+        message = _encode(request, await request.aread())
+        try:
+            self._slots.acquire_nowait()
+        except trio.WouldBlock:
+            await self._slots.acquire()
+        self._busy += 1
+        try:
+            stream, reader, body = await self._exchange(request, origin, message)
+        except BaseException:
+            self.release()
+            raise
+        return httpx2.Response(
+            reader.status, headers=reader.fields, stream=_Body(self, origin, stream, reader, body), request=request
+        )
+
+    async def _exchange(
+        self, request: httpx2.Request, origin: Origin, message: bytes
+    ) -> tuple[trio.abc.Stream, ResponseReader, bytes]:
+        """Send the request on a connection and read the response's head, and what of the body came with it."""
+        while (idle := await self._take_idle(origin)) is not None:
+            try:
+                return await self._converse(idle, request, message)
+            except _StaleError:  # the server closed it while the request was on its way: nothing was answered
+                continue
+        stream = await self._open(request, origin)
+        try:
+            return await self._converse(stream, request, message)
+        except _StaleError as stale:
+            raise httpx2.RemoteProtocolError("the server closed the connection unanswered", request=request) from stale
+
+    async def _converse(
+        self, stream: trio.abc.Stream, request: httpx2.Request, message: bytes
+    ) -> tuple[trio.abc.Stream, ResponseReader, bytes]:
+        reader = ResponseReader()
+        silent = True
+        try:
+            with suppress(trio.BrokenResourceError):  # it may have answered before it hung up: read that
+                await stream.send_all(message)
+            while True:
+                data = bytes(await stream.receive_some(READ_BYTES))
+                if not data:
+                    _raise_unfinished(silent)
+                silent = False
+                body = reader.receive(data)
+                if reader.status:
+                    return stream, reader, body
+        except BaseException as error:
+            await trio.aclose_forcefully(stream)
+            if isinstance(error, trio.BrokenResourceError) and silent:
+                raise _StaleError from error
+            _translate(error, request)
+
+    async def _take_idle(self, origin: Origin) -> trio.abc.Stream | None:
+        """The youngest idle connection that still lives. One that the server closed, or that has spoken, is dropped."""
+        idle = self._idle.get(origin, [])
+        while idle:
+            stream, since = idle.pop()
+            if trio.current_time() - since < self._keep_alive and not _has_input(stream):
+                return stream
+            await trio.aclose_forcefully(stream)
+        return None
+
+    async def _open(self, request: httpx2.Request, origin: Origin) -> trio.abc.Stream:
+        scheme, host, port = origin
+        seconds: float | None = request.extensions.get("timeout", {}).get("connect")
+        try:
+            with trio.fail_after(float("inf") if seconds is None else seconds):
+                stream = await self._connect(host, port)
+                return stream if scheme == "http" else await self._secure(stream, host)
+        except trio.TooSlowError as error:
+            raise httpx2.ConnectTimeout("the server did not accept the connection in time", request=request) from error
+        except (OSError, trio.BrokenResourceError, ssl.CertificateError) as error:
+            raise httpx2.ConnectError(str(error), request=request) from error
+
+    async def _secure(self, stream: trio.abc.Stream, host: str) -> trio.abc.Stream:
+        context = self._tls or httpx2.create_ssl_context()
+        secured = trio.SSLStream(stream, context, server_hostname=host, https_compatible=True)
+        try:
+            await secured.do_handshake()
+        except BaseException:
+            await trio.aclose_forcefully(stream)
+            raise
+        return secured
+
+    def release(self) -> None:
+        """A request is over; its place is free."""
+        self._busy -= 1
+        self._slots.release()
+
+    def keep(self, origin: Origin, stream: trio.abc.Stream) -> None:
+        """Take back a connection whose response was read to its end."""
+        self._idle.setdefault(origin, []).append((stream, trio.current_time()))
+
+    async def aclose(self) -> None:
+        streams = [stream for idle in self._idle.values() for stream, _ in idle]
+        self._idle.clear()
+        for stream in streams:
+            await trio.aclose_forcefully(stream)
+
+
+class _Body(httpx2.AsyncByteStream):
+    """The body of a response. It owns the connection until it is closed."""
+
+    def __init__(
+        self, transport: TrioTransport, origin: Origin, stream: trio.abc.Stream, reader: ResponseReader, first: bytes
+    ) -> None:
+        self._transport = transport
+        self._origin = origin
+        self._stream = stream
+        self._reader = reader
+        self._first = first
+        self._closed = False
+
+    def __aiter__(self) -> _Body:  # type: ignore[override]  # httpx2 only iterates; a generator would need closing
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._first:
+            data, self._first = self._first, b""
+            return data
+        reader = self._reader
+        while not reader.complete:
+            try:
+                data = bytes(await self._stream.receive_some(READ_BYTES))
+                if data:
+                    data = reader.receive(data)
+                else:
+                    reader.end()
+            except (trio.BrokenResourceError, MessageError) as error:
+                _translate(error, None)
+            if data:
+                return data
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._transport.release()
+        if self._reader.complete and self._reader.reusable:
+            self._transport.keep(self._origin, self._stream)
+        else:
+            await trio.aclose_forcefully(self._stream)
+
+
+class _StaleError(Exception):
+    """The connection ended before a byte of the response came."""
+
+
+def _raise_unfinished(silent: bool) -> NoReturn:
+    if silent:
+        raise trio.BrokenResourceError("closed unanswered")
+    raise MessageError("the connection was closed within the response head")
+
+
+def _translate(error: BaseException, request: httpx2.Request | None) -> NoReturn:
+    if isinstance(error, trio.BrokenResourceError):
+        raise httpx2.ReadError("the connection broke", request=request) from error
+    if isinstance(error, MessageError):
+        raise httpx2.RemoteProtocolError(str(error), request=request) from error
+    raise error
+
+
+def _encode(request: httpx2.Request, body: bytes) -> bytes:
+    parts = [b"%b %b HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path)]
+    parts += [b"%b: %b" % field for field in request.headers.raw]
+    return b"\r\n".join((*parts, b"", body))
+
+
+def _has_input(stream: trio.abc.Stream) -> bool:
+    """Whether an idle connection has something to read: its end, or what nobody asked for."""
+    if isinstance(stream, trio.SSLStream):
+        stream = stream.transport_stream
+    return isinstance(stream, trio.SocketStream) and stream.socket.is_readable()

@@ -1,0 +1,242 @@
+"""Ollama's chat format without I/O: a `ModelRequest` out as bytes, the lines of the answer in as model output.
+
+Source: Ollama's api/types.go and docs/api.md (ChatRequest, ChatResponse). No HTTP and no time-outs here.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from thane.ids import Ids
+from thane.models.provider import ModelCalls, ModelDone, ModelError, ModelOutput, ModelRequest
+from thane.turn import JSON, FinishReason, Message, Options, Text, Thinking, ToolCall, Usage
+
+_SECOND = 1_000_000_000  # Ollama's durations are integer nanoseconds
+_PATHS = re.compile(r"(?:[a-z]+:/)?(?:[/\\][\w.~@%+-]+){2,}[/\\]?|[A-Za-z]:\\\S+")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+class _Function(msgspec.Struct, gc=False):
+    name: str = ""
+    arguments: JSON | str | None = None
+
+
+class _Call(msgspec.Struct, gc=False):
+    function: _Function
+    id: str | None = None
+
+
+class _Said(msgspec.Struct, gc=False):
+    content: str | None = None
+    thinking: str | None = None
+    tool_calls: list[_Call] | None = None
+
+
+class _Line(msgspec.Struct, gc=False):
+    """One line of the answer. The metrics stand on the last one, and are left out when 0 or unknown."""
+
+    message: _Said | None = None
+    done: bool = False
+    done_reason: str | None = None
+    error: Any = None
+    prompt_eval_count: int | None = None
+    eval_count: int | None = None
+    prompt_eval_duration: int | None = None
+    eval_duration: int | None = None
+    load_duration: int | None = None
+
+
+_BAD_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # msgspec raises all three
+_UNREADABLE = "The model server sent something that is not an Ollama answer."
+
+_decoder = msgspec.json.Decoder(_Line)
+_encoder = msgspec.json.Encoder()
+
+
+class AnswerReader:
+    """The lines of one streamed answer. `done` once the last one came; `failure` once nothing more can come.
+
+    `dependency` names the provider in errors; `line_bytes` is the longest line that is accepted.
+    """
+
+    __slots__ = ("_called", "_dependency", "_ids", "_line_bytes", "_rest", "done", "failure")
+
+    def __init__(self, ids: Ids, *, dependency: str, line_bytes: int) -> None:
+        self.done = False
+        self.failure: ModelError | None = None
+        self._ids = ids
+        self._dependency = dependency
+        self._line_bytes = line_bytes
+        self._rest = b""
+        self._called = False
+
+    def receive(self, data: bytes) -> tuple[ModelOutput, ...]:
+        """Everything that these bytes complete. What stood before a failure is returned, and `failure` is set."""
+        if self._rest:
+            data = self._rest + data
+        end = data.rfind(b"\n") + 1
+        self._rest = data[end:]
+        if len(self._rest) > self._line_bytes:
+            self.failure = self._error(f"The model server sent a line of more than {self._line_bytes} bytes.")
+            return ()
+        return self._read(data[:end]) if end else ()
+
+    def end(self) -> tuple[ModelOutput, ...]:
+        """The body is over. Without the last line before, it was cut, and `failure` is set."""
+        outputs: tuple[ModelOutput, ...] = ()
+        if self._rest.strip():  # a last line need not end in a newline
+            rest, self._rest = self._rest, b""
+            outputs = self._read(rest)
+        if not self.done and (self.failure is None or self.failure.message == _UNREADABLE):
+            self.failure = self._error("The model server ended its answer before it was complete.")
+        return outputs
+
+    def _read(self, data: bytes) -> tuple[ModelOutput, ...]:
+        outputs: list[ModelOutput] = []
+        try:
+            lines = _decoder.decode_lines(data)
+        except _BAD_JSON:
+            return self._read_one_by_one(data, outputs)
+        for line in lines:
+            if not self._take(line, outputs):
+                break
+        return tuple(outputs)
+
+    def _read_one_by_one(self, data: bytes, outputs: list[ModelOutput]) -> tuple[ModelOutput, ...]:
+        """Save the good lines before the bad one."""
+        for raw in data.split(b"\n"):
+            if not raw.strip():
+                continue
+            try:
+                line = _decoder.decode(raw)
+            except _BAD_JSON:
+                self.failure = self._error(_UNREADABLE)
+                break
+            if not self._take(line, outputs):
+                break
+        return tuple(outputs)
+
+    def _take(self, line: _Line, outputs: list[ModelOutput]) -> bool:
+        """Add what a line says; False when it is the last."""
+        if line.error is not None:
+            self.failure = self._error(f"The model failed in the middle of its answer{said(line.error)}.")
+            return False
+        message = line.message
+        if message is not None:
+            if message.thinking:
+                outputs.append(Thinking(message.thinking))
+            if message.content:
+                outputs.append(Text(message.content))
+            if message.tool_calls and not self._take_calls(message.tool_calls, outputs):
+                return False
+        if line.done:
+            self.done = True
+            outputs.append(_finish(line, self._called))
+            return False
+        return True
+
+    def _take_calls(self, calls: list[_Call], outputs: list[ModelOutput]) -> bool:
+        taken: list[ToolCall] = []
+        for call in calls:
+            arguments = _arguments(call.function.arguments)
+            if arguments is None or not call.function.name:
+                self.failure = self._error("The model server sent a tool call that cannot be read.")
+                return False
+            taken.append(ToolCall(call.id or self._ids.call(), call.function.name, arguments))
+        self._called = True
+        outputs.append(ModelCalls(tuple(taken)))
+        return True
+
+    def _error(self, message: str) -> ModelError:
+        return ModelError(message, dependency=self._dependency)
+
+
+def _arguments(value: JSON | str | None) -> JSON | None:
+    """Arguments as an object; some servers behind Ollama's API send them as JSON text. None when they are neither."""
+    if value is None or value == "":
+        return {}
+    if isinstance(value, str):
+        try:
+            return msgspec.json.decode(value, type=dict[str, Any])
+        except msgspec.DecodeError:
+            return None
+    return value
+
+
+def _finish(line: _Line, called: bool) -> ModelDone:
+    reason: FinishReason = "tool_calls" if called else "length" if line.done_reason == "length" else "stop"
+    return ModelDone(
+        Usage(
+            input_tokens=line.prompt_eval_count or 0,
+            output_tokens=line.eval_count or 0,
+            estimated=line.prompt_eval_count is None or line.eval_count is None,
+        ),
+        reason,
+        prompt_duration=_seconds(line.prompt_eval_duration),
+        decode_duration=_seconds(line.eval_duration),
+        load_duration=_seconds(line.load_duration),
+    )
+
+
+def _seconds(nanoseconds: int | None) -> float | None:
+    return None if nanoseconds is None else nanoseconds / _SECOND
+
+
+def said(error: object, *, longest: int = 200) -> str:
+    """What a server said of its error, fit for a person: `: …`, one line, no paths or addresses; "" for nothing."""
+    if isinstance(error, dict):
+        error = error.get("message") or error.get("error") or ""
+    if not isinstance(error, str):
+        return ""
+    text = _CONTROLS.sub(" ", _PATHS.sub("…", error)).strip().rstrip(".")
+    return f": {text[: longest - 1]}…" if len(text) > longest else f": {text}" if text else ""
+
+
+def encode_request(request: ModelRequest) -> bytes:
+    """The body of a streaming `POST /api/chat`."""
+    body: JSON = {"model": request.model, "stream": True, "messages": [_message(each) for each in request.messages]}
+    if request.tools:
+        body["tools"] = [{"type": "function", "function": tool} for tool in request.tools]
+    options = request.options
+    if settings := _sampling(options):
+        body["options"] = settings
+    if options.format is not None:
+        body["format"] = options.format
+    if options.think is not None:
+        body["think"] = options.think
+    if (seconds := options.keep_alive_seconds) is not None:
+        body["keep_alive"] = int(seconds) if seconds == int(seconds) else seconds
+    return _encoder.encode(body)
+
+
+def _sampling(options: Options) -> JSON:
+    """The `options` object: the client's own names as they are, and the ones that Thane knows in Ollama's words."""
+    named = {
+        "temperature": options.temperature,
+        "top_p": options.top_p,
+        "seed": options.seed,
+        "num_predict": options.max_tokens,
+        "stop": options.stop or None,
+    }
+    return {**options.extra, **{name: value for name, value in named.items() if value is not None}}
+
+
+def _message(message: Message) -> JSON:
+    out: JSON = {"role": message.role, "content": message.content}
+    if message.thinking:
+        out["thinking"] = message.thinking
+    if message.images:
+        out["images"] = message.images
+    if message.tool_calls:
+        out["tool_calls"] = [
+            {"id": call.id, "function": {"index": index, "name": call.name, "arguments": call.arguments}}
+            for index, call in enumerate(message.tool_calls)
+        ]
+    if message.tool_name:
+        out["tool_name"] = message.tool_name
+    if message.tool_call_id:
+        out["tool_call_id"] = message.tool_call_id
+    return out

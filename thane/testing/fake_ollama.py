@@ -1,0 +1,449 @@
+"""A scripted Ollama server for tests and benchmarks: it says and breaks what it is told to, and records who asked.
+
+In a test::
+
+    async with open_fake_ollama() as fake:
+        fake.script(answer("It is ", "on."), Reply((Say(("Half",)), Cut())))
+        async with open_ollama(fake.url, settings, ids) as provider: ...
+        assert fake.requests[0].body["model"] == "qwen3:4b"
+
+`python -m thane.testing.fake_ollama --tokens 200` is the same server as a fast stand-in for benchmarks: lines are
+encoded once and several leave in one write. It speaks HTTP/1.1 of its own, over any trio stream, one chunk a line as
+Ollama does; it is not a model, and not hardened against hostile clients.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import trio
+
+type JSON = dict[str, Any]
+
+_DATE = "2026-11-23T04:30:31.123456789Z"
+_SECOND = 1_000_000_000  # Ollama's durations are integer nanoseconds
+_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
+_END = b"0\r\n\r\n"
+_REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 429: "Too Many Requests", 500: "Internal Server Error"}
+
+
+class Say(msgspec.Struct, frozen=True):
+    """Pieces of the answer, one line each, `interval` seconds apart (the first at once)."""
+
+    pieces: tuple[str, ...]
+    interval: float = 0.0
+
+
+class Think(msgspec.Struct, frozen=True):
+    """Pieces of reasoning, one line each."""
+
+    pieces: tuple[str, ...]
+    interval: float = 0.0
+
+
+class Call(msgspec.Struct, frozen=True):
+    """Tool calls, all in one line: (name, arguments) each. With `ids`, each gets one, as newer servers do."""
+
+    calls: tuple[tuple[str, JSON], ...]
+    ids: tuple[str, ...] = ()
+
+
+class Wait(msgspec.Struct, frozen=True):
+    """Silence for so many seconds; `math.inf` is a stall that only ends when the client hangs up."""
+
+    seconds: float = math.inf
+
+
+class Cut(msgspec.Struct, frozen=True):
+    """Close the connection here, in the middle of the chunked body."""
+
+
+class Raw(msgspec.Struct, frozen=True):
+    """Bytes that leave as one chunk, as they are: garbage, half a line, several lines."""
+
+    data: bytes
+
+
+class Fail(msgspec.Struct, frozen=True):
+    """An `{"error": …}` line, as Ollama sends when a model fails in mid-stream."""
+
+    message: str
+
+
+class Stop(msgspec.Struct, frozen=True):
+    """The `done: true` line. A count of None is left out. Durations in seconds."""
+
+    reason: str = "stop"
+    prompt_tokens: int | None = 11
+    output_tokens: int | None = 7
+    prompt_seconds: float = 0.02
+    decode_seconds: float = 0.1
+    load_seconds: float = 0.005
+
+
+type Step = Say | Think | Call | Wait | Cut | Raw | Fail | Stop
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What one `/api/chat` request gets. With a `status` other than 200 the body is `error`, and `steps` do not play.
+
+    `head_after` is how long the response head takes, in seconds; `math.inf` never sends it. `burst` is how many lines
+    leave in one write while nothing waits.
+    """
+
+    steps: tuple[Step, ...] = (Stop(),)
+    status: int = 200
+    error: str = ""
+    head_after: float = 0.0
+    burst: int = 1
+    cut_before_head: bool = False
+
+
+def answer(*pieces: str) -> Reply:
+    """An ordinary answer in these pieces."""
+    return Reply((Say(pieces), Stop(output_tokens=len(pieces))))
+
+
+def tool_call(name: str, /, **arguments: object) -> Reply:
+    """A reply that only calls one tool."""
+    return Reply((Call(((name, dict(arguments)),)), Stop()))
+
+
+class FakeModel(msgspec.Struct, frozen=True):
+    """A model that `/api/tags` and `/api/show` tell of."""
+
+    name: str
+    context_tokens: int = 32_768
+    capabilities: tuple[str, ...] = ("completion", "tools")
+
+
+@dataclass
+class Connection:
+    """One client connection. Times are `trio.current_time()`."""
+
+    opened_at: float
+    closed_at: float | None = None
+
+
+@dataclass
+class Request:
+    """One request as it came. Header names are lower case; `body` is the decoded JSON, or None."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: Any
+    at: float
+    connection: Connection
+
+
+class _HungUpError(Exception):
+    """The client closed its side."""
+
+
+class FakeOllama:
+    """The server's state: scripts to play, and what was seen. `open_fake_ollama` makes one that listens."""
+
+    def __init__(self, default: Reply | None = None, models: tuple[FakeModel, ...] = (FakeModel("qwen3:4b"),)) -> None:
+        self.default = default or answer("Hello", " there", ".")
+        self.models = models
+        self.url = ""
+        self.port = 0
+        self.requests: list[Request] = []
+        self.connections: list[Connection] = []
+        self._script: deque[Reply] = deque()
+        self._changed = trio.Event()
+        self._writes: dict[int, tuple[Reply, str, list[bytes | float | None]]] = {}
+
+    def script(self, *replies: Reply) -> None:
+        """Replies to the next chat requests, in order; then `default` again."""
+        self._script.extend(replies)
+
+    @property
+    def live(self) -> int:
+        """Connections that are open now."""
+        return sum(connection.closed_at is None for connection in self.connections)
+
+    async def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Return once `condition()` holds; it is asked again whenever a request or a connection comes or goes."""
+        while not condition():
+            await self._changed.wait()
+
+    def _notice(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
+
+    async def serve(self, stream: trio.abc.Stream) -> None:
+        """Serve one client connection until it ends."""
+        connection = Connection(trio.current_time())
+        self.connections.append(connection)
+        self._notice()
+        reader = _Reader(stream)
+        try:
+            while await self._exchange(reader, stream, connection):
+                pass
+        except (_HungUpError, trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
+        finally:
+            connection.closed_at = trio.current_time()
+            self._notice()
+            await trio.aclose_forcefully(stream)
+
+    async def _exchange(self, reader: _Reader, stream: trio.abc.Stream, connection: Connection) -> bool:
+        """One request and its reply. False when the connection is to be closed."""
+        method, path, headers = await reader.head()
+        body = await reader.body(int(headers.get("content-length", 0)))
+        request = Request(method, path, headers, None, trio.current_time(), connection)
+        if body:
+            request.body = msgspec.json.decode(body)
+        self.requests.append(request)
+        self._notice()
+        if path == "/api/chat" and method == "POST":
+            return await self._chat(request, reader, stream)
+        await stream.send_all(self._fixed(request))
+        return True
+
+    def _fixed(self, request: Request) -> bytes:
+        if request.path == "/":
+            return _plain(200, b"Ollama is running", "text/plain; charset=utf-8")
+        if request.path == "/api/version":
+            return _json(200, {"version": "0.32.7"})
+        if request.path == "/api/tags":
+            return _json(200, {"models": [_tags_entry(model) for model in self.models]})
+        if request.path == "/api/show":
+            name = request.body.get("model") or request.body.get("name")
+            for model in self.models:
+                if model.name == name:
+                    return _json(200, _show_answer(model))
+            return _json(404, {"error": f"model '{name}' not found"})
+        return _plain(404, b"404 page not found", "text/plain")
+
+    async def _chat(self, request: Request, reader: _Reader, stream: trio.abc.Stream) -> bool:
+        reply = self._script.popleft() if self._script else self.default
+        if reply.status != 200:
+            await stream.send_all(_json(reply.status, {"error": reply.error}))
+            return True
+        if reply.cut_before_head:
+            return False
+        plan = self._plan(reply, request.body["model"])
+        if all(isinstance(part, bytes) for part in plan):  # nothing to wait for: no need of a watching task
+            return await _play(plan, stream)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_watch, reader, nursery.cancel_scope)
+            try:
+                return await _play(plan, stream)
+            except trio.BrokenResourceError:
+                return False
+            finally:
+                nursery.cancel_scope.cancel()
+        raise _HungUpError
+
+    def _plan(self, reply: Reply, model: str) -> list[bytes | float | None]:
+        """What to write, how long to wait (float), where to cut (None); made once for each script."""
+        known = self._writes.get(id(reply))
+        if known is None or known[0] is not reply or known[1] != model:
+            known = self._writes[id(reply)] = (reply, model, _compile(reply, model))
+        return known[2]
+
+
+@dataclass
+class _Reader:
+    """Bytes of one connection, split into requests."""
+
+    stream: trio.abc.Stream
+    buffer: bytearray = field(default_factory=bytearray)
+
+    async def more(self) -> None:
+        data = await self.stream.receive_some(65536)
+        if not data:
+            raise _HungUpError
+        self.buffer += data
+
+    async def head(self) -> tuple[str, str, dict[str, str]]:
+        while (end := self.buffer.find(b"\r\n\r\n")) < 0:
+            await self.more()
+        lines = self.buffer[:end].decode("latin-1").split("\r\n")
+        del self.buffer[: end + 4]
+        method, target, _ = lines[0].split(" ")
+        pairs = (line.partition(":") for line in lines[1:])
+        return method, target.partition("?")[0], {name.lower(): value.strip() for name, _, value in pairs}
+
+    async def body(self, length: int) -> bytes:
+        while len(self.buffer) < length:
+            await self.more()
+        body = bytes(self.buffer[:length])
+        del self.buffer[:length]
+        return body
+
+
+async def _watch(reader: _Reader, scope: trio.CancelScope) -> None:
+    """End the reply as soon as the client hangs up."""
+    try:
+        while True:
+            await reader.more()
+    except (_HungUpError, trio.BrokenResourceError, trio.ClosedResourceError):
+        scope.cancel()
+
+
+async def _play(plan: list[bytes | float | None], stream: trio.abc.Stream) -> bool:
+    due = trio.current_time()
+    for part in plan:
+        if part is None:
+            return False
+        if isinstance(part, float | int):
+            due += part  # from when it was due, not from now: the pace does not drift
+            await trio.sleep_until(due)
+        else:
+            await stream.send_all(part)
+    return True
+
+
+def _compile(reply: Reply, model: str) -> list[bytes | float | None]:
+    plan: list[bytes | float | None] = []
+    if reply.head_after:
+        plan.append(float(reply.head_after))
+    pending = [_HEAD]
+    for step in reply.steps:
+        if isinstance(step, Wait | Cut):
+            plan += [b"".join(pending), None if isinstance(step, Cut) else float(step.seconds)]
+            pending = []
+            if isinstance(step, Cut):
+                return plan
+            continue
+        for index, line in enumerate(_lines(step, model)):
+            interval = step.interval if isinstance(step, Say | Think) else 0.0
+            if index and interval:
+                plan += [b"".join(pending), float(interval)]
+                pending = []
+            pending.append(b"%x\r\n%b\r\n" % (len(line), line))
+            if len(pending) > reply.burst:
+                plan.append(b"".join(pending))
+                pending = []
+    plan.append(b"".join((*pending, _END)))
+    return [part for part in plan if part != b""]
+
+
+def _lines(step: Say | Think | Call | Raw | Fail | Stop, model: str) -> list[bytes]:
+    match step:
+        case Say():
+            return [_line(model, {"role": "assistant", "content": piece}) for piece in step.pieces]
+        case Think():
+            return [_line(model, {"role": "assistant", "content": "", "thinking": piece}) for piece in step.pieces]
+        case Call():
+            calls: list[JSON] = []
+            for index, (name, arguments) in enumerate(step.calls):
+                call: JSON = {"function": {"index": index, "name": name, "arguments": arguments}}
+                calls.append({"id": step.ids[index], **call} if step.ids else call)
+            return [_line(model, {"role": "assistant", "content": "", "tool_calls": calls})]
+        case Raw():
+            return [step.data]
+        case Fail():
+            return [msgspec.json.encode({"error": step.message}) + b"\n"]
+        case Stop():
+            return [_done_line(step, model)]
+
+
+def _line(model: str, message: JSON) -> bytes:
+    line = {"model": model, "created_at": _DATE, "message": message, "done": False}
+    return msgspec.json.encode(line) + b"\n"
+
+
+def _done_line(stop: Stop, model: str) -> bytes:
+    line: JSON = {
+        "model": model,
+        "created_at": _DATE,
+        "message": {"role": "assistant", "content": ""},
+        "done": True,
+        "done_reason": stop.reason,
+        "total_duration": int((stop.prompt_seconds + stop.decode_seconds + stop.load_seconds) * _SECOND),
+        "load_duration": int(stop.load_seconds * _SECOND),
+        "prompt_eval_duration": int(stop.prompt_seconds * _SECOND),
+        "eval_duration": int(stop.decode_seconds * _SECOND),
+    }
+    if stop.prompt_tokens is not None:
+        line["prompt_eval_count"] = stop.prompt_tokens
+    if stop.output_tokens is not None:
+        line["eval_count"] = stop.output_tokens
+    return msgspec.json.encode(line) + b"\n"
+
+
+def _tags_entry(model: FakeModel) -> JSON:
+    return {
+        "name": model.name,
+        "model": model.name,
+        "modified_at": "2026-11-20T10:00:00.5+01:00",
+        "size": 2_620_788_260,
+        "digest": "e9" * 32,
+        "details": {"format": "gguf", "family": "qwen3", "parameter_size": "4.0B", "quantization_level": "Q4_K_M"},
+    }
+
+
+def _show_answer(model: FakeModel) -> JSON:
+    return {
+        "details": {"family": "qwen3"},
+        "model_info": {"general.architecture": "qwen3", "qwen3.context_length": model.context_tokens},
+        "capabilities": list(model.capabilities),
+    }
+
+
+def _json(status: int, value: object) -> bytes:
+    return _plain(status, msgspec.json.encode(value), "application/json; charset=utf-8")
+
+
+def _plain(status: int, body: bytes, content_type: str) -> bytes:
+    head = f"HTTP/1.1 {status} {_REASONS.get(status, 'Status')}\r\nContent-Type: {content_type}\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+@asynccontextmanager
+async def open_fake_ollama(
+    default: Reply | None = None, *, models: tuple[FakeModel, ...] = (FakeModel("qwen3:4b"),), port: int = 0
+) -> AsyncGenerator[FakeOllama]:
+    """Run the server on loopback; leaving the context closes it and every connection."""
+    fake = FakeOllama(default, models)
+    async with trio.open_nursery() as nursery:
+        listeners = await trio.open_tcp_listeners(port, host="127.0.0.1")
+        fake.port = listeners[0].socket.getsockname()[1]
+        fake.url = f"http://127.0.0.1:{fake.port}"
+        nursery.start_soon(trio.serve_listeners, fake.serve, listeners)
+        try:
+            yield fake
+        finally:
+            nursery.cancel_scope.cancel()
+
+
+async def _main(arguments: argparse.Namespace) -> None:
+    pieces = tuple(f" tok{index % 1000}" for index in range(arguments.tokens))
+    steps: list[Step] = [Wait(arguments.first)] if arguments.first else []
+    stop = Stop(output_tokens=len(pieces), decode_seconds=arguments.interval * len(pieces))
+    reply = Reply((*steps, Say(pieces, arguments.interval), stop), burst=arguments.burst)
+    async with open_fake_ollama(reply, port=arguments.port) as fake:
+        sys.stdout.write(f"{fake.url}\n")
+        sys.stdout.flush()
+        await trio.sleep_forever()
+
+
+def main() -> None:
+    """Serve until interrupted; the first line of standard output is the address."""
+    parser = argparse.ArgumentParser(prog="python -m thane.testing.fake_ollama", description=__doc__)
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--tokens", type=int, default=20, help="tokens in each answer")
+    parser.add_argument("--interval", type=float, default=0.0, help="seconds between tokens; 0 is as fast as possible")
+    parser.add_argument("--first", type=float, default=0.0, help="seconds before the first token")
+    parser.add_argument("--burst", type=int, default=8, help="tokens in one write when there is no interval")
+    try:
+        trio.run(_main, parser.parse_args())
+    except KeyboardInterrupt:
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()
