@@ -160,6 +160,18 @@ class Brain(Section, frozen=True):
     """With a model configured, still answer sentences that the embedded brain fully recognises without the model."""
     greeting: bool = True
     """Answer greetings and "what can you do" without a model."""
+    sentence_chars: Count = 300
+    """Longest sentence that is looked at; a longer one is for a model."""
+    commands_per_sentence: Count = 5
+    """Commands that one sentence may join with "and"."""
+    overview_chars: Count = 262_144
+    """Longest list of devices that is read from a client's prompt or answer."""
+    languages_kept: Count = 4
+    """Languages kept ready in memory, about 15 MB each."""
+    houses_kept: Count = 32
+    """Houses (the own one, and those in clients' prompts) whose names are kept ready."""
+    sentences_kept: Count = 256
+    """Recognised sentences that are remembered."""
 
 
 class Agent(Section, frozen=True):
