@@ -236,6 +236,25 @@ class Events(Section, frozen=True):
     """Pause between heartbeats on an idle event stream."""
 
 
+class Dashboard(Section, frozen=True):
+    batch_seconds: Seconds = 0.05
+    """Least pause between two updates of an open page; what changes in between is sent together."""
+    refresh_seconds: Seconds = 1.0
+    """How often figures that change with time alone are drawn anew while turns run."""
+    pulse_seconds: Seconds = 10.0
+    """How often a page on which nothing happens is told that it is still true."""
+    tree_rows: Count = 20
+    """Conversations of one channel that are drawn in the tree; the rest are one node."""
+    event_rows: Count = 400
+    """Rows that the Events page keeps, and that are sent at once."""
+    event_scan: Count = 10_000
+    """Events that are looked through for the first rows of the Events page and its histogram."""
+    chat_messages: Count = 40
+    """Messages of a conversation that the chat box shows when the page is opened."""
+    message_chars: Count = 20_000
+    """Longest message that the chat box sends."""
+
+
 class Storage(Section, frozen=True):
     synchronous: Literal["normal", "full"] = "normal"
     """`normal` survives a crash of Thane; `full` a power cut too, at a cost for each turn."""
@@ -308,6 +327,7 @@ class Settings(Section, frozen=True):
     loops: Loops = Loops()
     conversations: Conversations = Conversations()
     events: Events = Events()
+    dashboard: Dashboard = Dashboard()
     storage: Storage = Storage()
     data_dir: str = "./db"
     """Folder of the database."""
