@@ -1,4 +1,4 @@
-"""The wrapper `scripts/just` and the environment's `scripts/sync`, in a copy of their files, with stand-ins for the tools."""
+"""The wrapper `scripts/just` and `scripts/sync`, in a copy of their files, with stand-ins for the tools."""
 
 from __future__ import annotations
 

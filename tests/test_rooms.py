@@ -16,15 +16,16 @@ ANY = ["turn", "errors", "clock", "ids", "backoff", "config", "events.event", "v
 """What every room may use: the types that rooms meet in, time, ids, settings, the vocabulary of events."""
 
 MAY: dict[str, str] = {
-    "storage": "",
+    "storage": "memory.records",
     "home": "",
+    "brain": "home",
     "ledger": "storage",
     "memory": "storage",
     "events": "storage",
     "health": "",
     "loops": "events",
-    "models": "",
-    "tools": "home memory models",
+    "models": "brain home",
+    "tools": "home memory brain",
     "router": "models",
     "agent": "models tools router home loops.status memory.records",
     "conversations": "agent loops models router memory events home",
