@@ -1,0 +1,71 @@
+"""Errors as an answer: one `Problem` for each failed request, and how each listener writes it.
+
+Not here: which error is which problem (`thane.http.quart_app`), and errors inside a stream (`thane.wire`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+UNKNOWN_PATH = "unknown_path"
+METHOD_NOT_ALLOWED = "method_not_allowed"
+INTERNAL = "internal_error"
+
+_TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found",
+    429: "rate_limit_error",
+    503: "unavailable",
+}
+_encoder = msgspec.json.Encoder()
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Why a request failed, in words for the one who sent it. `retry_after` is in seconds."""
+
+    status: int
+    message: str
+    code: str
+    path: str = ""
+    request_id: str = ""
+    retry_after: float | None = None
+
+
+class Page(msgspec.Struct, frozen=True):
+    """A body and its type."""
+
+    body: bytes
+    content_type: str = "application/json; charset=utf-8"
+
+
+type RenderProblem = Callable[[Problem], Page]
+
+
+def problem_type(status: int) -> str:
+    """The `type` of an error in OpenAI's shape."""
+    return _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
+
+
+def native_problem(problem: Problem) -> Page:
+    """`{"error":{"message","type","code"}}`, with `request_id` where there is one."""
+    error = {"message": problem.message, "type": problem_type(problem.status), "code": problem.code}
+    if problem.request_id:
+        error["request_id"] = problem.request_id
+    return Page(_encoder.encode({"error": error}))
+
+
+def ollama_problem(problem: Problem) -> Page:
+    """As Ollama writes it: `{"error":"text"}`, plain text for an unknown path or method, OpenAI's shape under /v1."""
+    if problem.code == UNKNOWN_PATH:
+        return Page(b"404 page not found", "text/plain")
+    if problem.code == METHOD_NOT_ALLOWED:
+        return Page(b"405 method not allowed", "text/plain")
+    if problem.path.startswith("/v1/"):
+        return native_problem(problem)
+    message = problem.message
+    if problem.request_id:
+        message = f"{message} (request {problem.request_id})"
+    return Page(_encoder.encode({"error": message}))
