@@ -90,3 +90,12 @@ class RunRecord(msgspec.Struct, frozen=True):
     steps: tuple[StepRecord, ...] = ()
     tool_calls: tuple[ToolCallRecord, ...] = ()
     task: str = ""
+
+
+class Holder(msgspec.Struct, frozen=True):
+    """A conversation whose content tree contains a certain message; `is_head` when nothing follows it there yet."""
+
+    conversation_id: str
+    updated_at: float
+    is_head: bool
+    channel: Channel

@@ -1,0 +1,126 @@
+"""What was said and done, kept: conversations with their messages, runs with their steps and tool calls.
+
+A run is told of twice: when it starts, without waiting, and when it ends, in one transaction that is on disk before
+`run_ended` returns, so that an answer is stored before its client is told that it is complete. Which conversation a
+turn belongs to is decided elsewhere (`thane.conversations.identity`); the archive only keeps the content tree.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from thane.clock import Clock, iso
+from thane.errors import ClientError
+from thane.memory import rows
+from thane.memory.records import ConversationRecord, Holder, MessageRecord, RunRecord
+from thane.storage import conversation_rows, run_rows
+from thane.storage.database import Database
+
+
+class Archive:
+    """Every method raises DependencyError when the disk fails."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def recover(self) -> int:
+        """Mark the runs that the last Thane left queued or running as interrupted; how many there were.
+
+        To be called once, before the first turn.
+        """
+        error = f"Thane stopped while this turn ran; it was found unfinished at {iso(self._clock.time())}."
+        return await self._database.write(lambda connection: run_rows.interrupt_open_runs(connection, error))
+
+    def run_started(self, conversation: ConversationRecord, run: RunRecord) -> None:
+        """Note a queued or running run, soon and without waiting. May be repeated as the run goes on."""
+        conversation_row, run_row = rows.conversation_row(conversation), rows.run_row(run)
+
+        def store(connection: sqlite3.Connection) -> None:
+            if conversation.id:
+                conversation_rows.store_conversation(connection, conversation_row)
+            run_rows.store_open_run(connection, run_row)
+
+        self._database.post(store)
+
+    async def run_ended(
+        self, conversation: ConversationRecord, run: RunRecord, messages: Sequence[MessageRecord]
+    ) -> None:
+        """Store the run, its steps and tool calls, and its messages: durable on return, all or nothing.
+
+        `messages` are given in the order of the conversation and may begin with what is stored already: a message
+        whose key the conversation has is not stored twice. The same run id again replaces what was stored for it.
+        A housekeeping run has a conversation with an empty id, which is not stored, nor are messages. Cancelling
+        gives up the waiting only: the run is stored all the same.
+        """
+
+        def store(connection: sqlite3.Connection) -> None:
+            if conversation.id:
+                conversation_rows.store_conversation(connection, rows.conversation_row(conversation))
+            repeated = run_rows.store_ended_run(
+                connection, rows.run_row(run), rows.step_rows(run), rows.tool_call_rows(run)
+            )
+            if repeated:
+                keys = [message.key for message in messages]
+                conversation_rows.delete_messages_of_run(connection, conversation.id, run.id, keys)
+            if conversation.id:
+                new = [rows.message_row(message) for message in _unstored(connection, messages)]
+                conversation_rows.add_messages(connection, new)
+
+        await self._database.write(store)
+
+    async def conversations(self, *, limit: int = 100, before: str = "") -> tuple[ConversationRecord, ...]:
+        """Latest update first, from the one after the conversation `before`. Raises ClientError if that is unknown."""
+
+        def read(connection: sqlite3.Connection) -> list[conversation_rows.Row]:
+            start = None
+            if before:
+                row = conversation_rows.find_conversation(connection, before)
+                if row is None:
+                    raise ClientError(f"before: there is no conversation '{before}'")
+                start = (rows.conversation_record(row).updated_at, before)
+            return conversation_rows.list_conversations(connection, limit, start)
+
+        return tuple(map(rows.conversation_record, await self._database.read(read)))
+
+    async def count_conversations(self) -> int:
+        return await self._database.read(conversation_rows.count_conversations)
+
+    async def conversation(self, conversation_id: str) -> ConversationRecord | None:
+        row = await self._database.read(lambda c: conversation_rows.find_conversation(c, conversation_id))
+        return None if row is None else rows.conversation_record(row)
+
+    async def messages(self, conversation_id: str) -> tuple[MessageRecord, ...]:
+        """In the order in which they came, all branches together; `key` and `parent_key` tell the tree."""
+        found = await self._database.read(lambda c: conversation_rows.list_messages(c, conversation_id))
+        return tuple(map(rows.message_record, found))
+
+    async def run(self, run_id: str) -> RunRecord | None:
+        """With its steps and tool calls."""
+        found = await self._database.read(lambda c: run_rows.find_run(c, run_id))
+        return None if found is None else rows.run_record(*found)
+
+    async def runs(self, *, conversation_id: str = "", limit: int = 50) -> tuple[RunRecord, ...]:
+        """Latest start first, without steps and tool calls: ask for one run to have those."""
+        found = await self._database.read(lambda c: run_rows.list_runs(c, conversation_id, limit))
+        return tuple(map(rows.run_record, found))
+
+    async def holders(self, key: str) -> tuple[Holder, ...]:
+        """The conversations whose tree contains the message with this key, latest update first; none for ""."""
+        found = await self._database.read(lambda c: conversation_rows.find_holders(c, key))
+        return tuple(Holder(id_, updated_at, bool(is_head), channel) for id_, updated_at, is_head, channel in found)
+
+
+def _unstored(connection: sqlite3.Connection, messages: Sequence[MessageRecord]) -> list[MessageRecord]:
+    """Those that their conversation does not have yet.
+
+    A key names a message together with all that was said before it, so when one is stored, so are its forerunners:
+    looking from the end makes a long history cheap that a client sends again. Messages without a key are always new.
+    """
+    first = len(messages)
+    while first and not conversation_rows.has_message(
+        connection, messages[first - 1].conversation_id, messages[first - 1].key
+    ):
+        first -= 1
+    return [message for place, message in enumerate(messages) if place >= first or not message.key]

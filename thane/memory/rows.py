@@ -1,0 +1,123 @@
+"""Records to rows and back. Pure; the SQL is in `thane.storage`, the column order is its `*_COLUMNS`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from thane.memory.records import ConversationRecord, MessageRecord, RunRecord, StepRecord, ToolCallRecord
+from thane.turn import Message, ToolCall, Usage
+
+type Row = tuple[Any, ...]
+
+
+class _Extra(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The JSON of a message's column `extra`: what few messages have."""
+
+    thinking: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
+    tool_name: str = ""
+    images: tuple[str, ...] = ()
+
+
+_NOTHING = _Extra()
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(_Extra).decode
+
+
+def conversation_row(record: ConversationRecord) -> Row:
+    """Without the counts: they are counted when it is read."""
+    return (
+        *(record.id, record.channel, record.title, record.created_at, record.updated_at),
+        *(record.user, record.area),
+    )
+
+
+def conversation_record(row: Row) -> ConversationRecord:
+    *columns, user, area, messages, runs = row
+    return ConversationRecord(*columns, message_count=messages, run_count=runs, user=user, area=area)
+
+
+def message_row(record: MessageRecord) -> Row:
+    message = record.message
+    extra = _Extra(message.thinking, message.tool_calls, message.tool_call_id, message.tool_name, message.images)
+    return (
+        *(record.id, record.conversation_id, record.run_id, record.position, record.at, record.key, record.parent_key),
+        *(message.role, message.content, None if extra == _NOTHING else _encode(extra).decode()),
+    )
+
+
+def message_record(row: Row) -> MessageRecord:
+    id_, conversation_id, run_id, position, at, key, parent_key, role, content, extra = row
+    more = _NOTHING if extra is None else _decode(extra)
+    message = Message(role, content, more.thinking, more.tool_calls, more.tool_call_id, more.tool_name, more.images)
+    return MessageRecord(id_, conversation_id, run_id, position, message, at, key, parent_key)
+
+
+def run_row(run: RunRecord) -> Row:
+    """A run of no conversation (a housekeeping task) has null for it."""
+    return (
+        *(run.id, run.conversation_id or None, run.loop_id, run.channel, run.profile, run.state, run.started_at),
+        *(run.title, run.model, run.text, run.thinking, *_usage_columns(run.usage)),
+        *(run.finish_reason, run.failure, run.error, run.cancelled_by),
+        *(run.queued, run.duration, run.first_token, run.task),
+    )
+
+
+def run_record(row: Row, steps: Sequence[Row] = (), tool_calls: Sequence[Row] = ()) -> RunRecord:
+    id_, conversation_id, loop_id, channel, profile, state, started_at, title, model, text, thinking, *rest = row
+    *usage, finish_reason, failure, error, cancelled_by, queued, duration, first_token, task = rest
+    return RunRecord(
+        *(id_, conversation_id or "", loop_id, channel, profile, state, started_at, title, model, text, thinking),
+        *(_usage(usage), finish_reason, failure, error, cancelled_by, queued, duration, first_token),
+        tuple(_step_record(step) for step in steps),
+        tuple(_tool_call_record(call) for call in tool_calls),
+        task,
+    )
+
+
+def step_rows(run: RunRecord) -> list[Row]:
+    return [
+        (
+            *(run.id, step.step, step.model, step.provider, *_usage_columns(step.usage)),
+            *(step.finish_reason, step.started_at, step.duration, step.first_token),
+        )
+        for step in run.steps
+    ]
+
+
+def _step_record(row: Row) -> StepRecord:
+    _, step, model, provider, *usage, finish_reason, started_at, duration, first_token = row
+    return StepRecord(step, model, provider, _usage(usage), finish_reason, started_at, duration, first_token)
+
+
+def tool_call_rows(run: RunRecord) -> list[Row]:
+    return [
+        (
+            *(run.id, place, call.id, call.conversation_id, call.step, call.name, call.arguments, call.result),
+            *(call.ok, call.started_at, call.duration, call.owner),
+        )
+        for place, call in enumerate(run.tool_calls)
+    ]
+
+
+def _tool_call_record(row: Row) -> ToolCallRecord:
+    run_id, _, id_, conversation_id, step, name, arguments, result, ok, started_at, duration, owner = row
+    return ToolCallRecord(
+        id_, run_id, conversation_id, step, name, arguments, result, bool(ok), started_at, duration, owner
+    )
+
+
+def _usage_columns(usage: Usage) -> Row:
+    return (
+        *(usage.input_tokens, usage.output_tokens, usage.cached_tokens, usage.reasoning_tokens),
+        usage.estimated,
+    )
+
+
+def _usage(columns: Sequence[int]) -> Usage:
+    *tokens, estimated = columns
+    return Usage(*tokens, estimated=bool(estimated))

@@ -1,0 +1,91 @@
+"""SQL of `runs`, `steps` and `tool_calls`: functions of a connection, for use inside a `Database` operation.
+
+Rows are tuples in the order of the columns named here; `thane.memory.rows` turns them into records and back.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+type Row = tuple[Any, ...]
+
+RUN_COLUMNS = (
+    *("id", "conversation_id", "loop_id", "channel", "profile", "state", "started_at", "title", "model"),
+    *("text", "thinking", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "estimated"),
+    *("finish_reason", "failure", "error", "cancelled_by", "queued", "duration", "first_token", "task"),
+)
+STEP_COLUMNS = (
+    *("run_id", "step", "model", "provider", "input_tokens", "output_tokens", "cached_tokens"),
+    *("reasoning_tokens", "estimated", "finish_reason", "started_at", "duration", "first_token"),
+)
+TOOL_CALL_COLUMNS = (
+    *("run_id", "place", "id", "conversation_id", "step", "name", "arguments", "result", "ok"),
+    *("started_at", "duration", "owner"),
+)
+
+
+def _insert(table: str, columns: Sequence[str]) -> str:
+    return f"insert into {table} ({', '.join(columns)}) values ({', '.join('?' * len(columns))})"  # noqa: S608 - names from above
+
+
+_INSERT_RUN = (
+    _insert("runs", RUN_COLUMNS)
+    + " on conflict (id) do update set "
+    + ", ".join(f"{column} = excluded.{column}" for column in RUN_COLUMNS[1:])
+)
+_INSERT_OPEN_RUN = _INSERT_RUN + " where state in ('queued', 'running')"
+_INSERT_STEP = _insert("steps", STEP_COLUMNS)
+_INSERT_TOOL_CALL = _insert("tool_calls", TOOL_CALL_COLUMNS)
+_READ_RUN = f"select {', '.join(RUN_COLUMNS)} from runs"  # noqa: S608 - only names from above
+
+
+def store_open_run(connection: sqlite3.Connection, row: Row) -> None:
+    """Insert or replace a run that goes on; one that has ended stays as it is."""
+    connection.execute(_INSERT_OPEN_RUN, row)
+
+
+def store_ended_run(connection: sqlite3.Connection, row: Row, steps: Sequence[Row], tool_calls: Sequence[Row]) -> bool:
+    """Insert or replace a run with all that belongs to it. True when it had been stored as ended before."""
+    run_id = row[0]
+    state = connection.execute("select state from runs where id = ?", (run_id,)).fetchone()
+    repeated = state is not None and state[0] not in {"queued", "running"}
+    connection.execute(_INSERT_RUN, row)
+    if repeated:
+        connection.execute("delete from steps where run_id = ?", (run_id,))
+        connection.execute("delete from tool_calls where run_id = ?", (run_id,))
+    connection.executemany(_INSERT_STEP, steps)
+    connection.executemany(_INSERT_TOOL_CALL, tool_calls)
+    return repeated
+
+
+def interrupt_open_runs(connection: sqlite3.Connection, error: str) -> int:
+    """Mark every queued and running run as interrupted; how many there were."""
+    return connection.execute(
+        "update runs set state = 'interrupted', error = ? where state in ('queued', 'running')", (error,)
+    ).rowcount
+
+
+def find_run(connection: sqlite3.Connection, run_id: str) -> tuple[Row, list[Row], list[Row]] | None:
+    """The run, its steps and its tool calls, in order."""
+    run = connection.execute(f"{_READ_RUN} where id = ?", (run_id,)).fetchone()
+    if run is None:
+        return None
+    steps = connection.execute(
+        f"select {', '.join(STEP_COLUMNS)} from steps where run_id = ? order by step",  # noqa: S608 - only names from above
+        (run_id,),
+    )
+    tool_calls = connection.execute(
+        f"select {', '.join(TOOL_CALL_COLUMNS)} from tool_calls where run_id = ? order by place",  # noqa: S608 - only names from above
+        (run_id,),
+    )
+    return run, steps.fetchall(), tool_calls.fetchall()
+
+
+def list_runs(connection: sqlite3.Connection, conversation_id: str, limit: int) -> list[Row]:
+    """Latest start first; of every conversation when `conversation_id` is empty."""
+    where, which = (" where conversation_id = ?", (conversation_id,)) if conversation_id else ("", ())
+    return connection.execute(
+        f"{_READ_RUN}{where} order by started_at desc, id desc limit ?", (*which, limit)
+    ).fetchall()

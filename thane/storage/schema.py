@@ -1,0 +1,157 @@
+"""The tables, as numbered steps forward. A database remembers its step in `user_version`.
+
+A released migration is never changed: a later one mends it. Each runs in a transaction of its own together with its
+number, so that a crash leaves the database before or after it, never in between.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from thane.errors import ConfigurationError
+
+APPLICATION_ID = 0x5468_6E65  # "Thne"; tells a Thane database from any other SQLite file
+
+_ARCHIVE_AND_EVENTS = (
+    """
+    create table meta (
+        name text primary key,
+        value integer not null
+    ) strict, without rowid
+    """,
+    """
+    create table conversations (
+        id text primary key,
+        channel text not null,
+        title text not null,
+        created_at real not null,
+        updated_at real not null,
+        user text not null,
+        area text not null
+    ) strict, without rowid
+    """,
+    "create index conversations_by_update on conversations (updated_at, id)",
+    # The order of insertion is the order in which things were said; branches of a conversation share their beginning.
+    """
+    create table messages (
+        number integer primary key,
+        id text not null,
+        conversation_id text not null references conversations (id),
+        run_id text not null,
+        position integer not null,
+        at real not null,
+        key text not null,
+        parent_key text not null,
+        role text not null,
+        content text not null,
+        extra text
+    ) strict
+    """,
+    "create unique index messages_by_key on messages (key, conversation_id) where key <> ''",
+    "create index messages_by_parent on messages (conversation_id, parent_key)",
+    """
+    create table runs (
+        id text primary key,
+        conversation_id text references conversations (id),
+        loop_id text not null,
+        channel text not null,
+        profile text not null,
+        state text not null,
+        started_at real not null,
+        title text not null,
+        model text not null,
+        text text not null,
+        thinking text not null,
+        input_tokens integer not null,
+        output_tokens integer not null,
+        cached_tokens integer not null,
+        reasoning_tokens integer not null,
+        estimated integer not null,
+        finish_reason text,
+        failure text,
+        error text not null,
+        cancelled_by text not null,
+        queued real not null,
+        duration real not null,
+        first_token real,
+        task text not null
+    ) strict
+    """,
+    "create index runs_by_start on runs (started_at, id)",
+    "create index runs_by_conversation on runs (conversation_id, started_at, id)",
+    "create index runs_open on runs (state) where state in ('queued', 'running')",
+    """
+    create table steps (
+        run_id text not null references runs (id),
+        step integer not null,
+        model text not null,
+        provider text not null,
+        input_tokens integer not null,
+        output_tokens integer not null,
+        cached_tokens integer not null,
+        reasoning_tokens integer not null,
+        estimated integer not null,
+        finish_reason text not null,
+        started_at real not null,
+        duration real not null,
+        first_token real,
+        primary key (run_id, step)
+    ) strict, without rowid
+    """,
+    # A model may repeat the id of a call, so the place in the run is the key.
+    """
+    create table tool_calls (
+        run_id text not null references runs (id),
+        place integer not null,
+        id text not null,
+        conversation_id text not null,
+        step integer not null,
+        name text not null,
+        arguments text not null,
+        result text not null,
+        ok integer not null,
+        started_at real not null,
+        duration real not null,
+        owner text not null,
+        primary key (run_id, place)
+    ) strict, without rowid
+    """,
+    # Events are kept in blocks, one row for each write: `ordinal` counts the events ever kept, this block's included.
+    """
+    create table event_blocks (
+        ordinal integer primary key,
+        last_seq integer not null unique,
+        body blob not null
+    ) strict
+    """,
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_ARCHIVE_AND_EVENTS,)
+"""Statements of each step; the first leads from an empty database to version 1."""
+
+
+def migrate(connection: sqlite3.Connection, path: Path, migrations: tuple[tuple[str, ...], ...] = MIGRATIONS) -> None:
+    """Bring the database up to date. Raises ConfigurationError for a newer one and for one that is not Thane's."""
+    version: int = connection.execute("pragma user_version").fetchone()[0]
+    owner: int = connection.execute("pragma application_id").fetchone()[0]
+    if owner != APPLICATION_ID and (version or connection.execute("select 1 from sqlite_master").fetchone()):
+        raise ConfigurationError(
+            f"{path} is an SQLite database, but not one of Thane's: it is left alone; give Thane another `data_dir`"
+        )
+    if version > len(migrations):
+        raise ConfigurationError(
+            f"the database {path} was written by a newer Thane (schema {version}, this one knows {len(migrations)}): "
+            "install that version again, or give this one another `data_dir`"
+        )
+    for number, statements in enumerate(migrations[version:], start=version + 1):
+        connection.execute("begin immediate")
+        try:
+            for statement in statements:
+                connection.execute(statement)
+            connection.execute(f"pragma application_id = {APPLICATION_ID}")
+            connection.execute(f"pragma user_version = {number}")
+            connection.execute("commit")
+        except BaseException:
+            connection.execute("rollback")
+            raise
