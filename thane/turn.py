@@ -78,7 +78,11 @@ class Caller(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Turn(msgspec.Struct, frozen=True):
-    """One request for an answer. `model` is the name as the client wrote it; replies echo it."""
+    """One request for an answer. `model` is the name as the client wrote it; replies echo it.
+
+    `continues` says that the client sent only what is new: what was said before in `caller.conversation_id` is put
+    before it when the turn's time has come.
+    """
 
     messages: tuple[Message, ...]
     model: str = ""
@@ -86,6 +90,7 @@ class Turn(msgspec.Struct, frozen=True):
     tool_choice: str = "auto"  # auto | none | required | the name of one tool
     options: Options = Options()
     caller: Caller = Caller()
+    continues: bool = False
 
 
 class Usage(msgspec.Struct, frozen=True):
