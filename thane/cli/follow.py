@@ -1,29 +1,23 @@
 """Following the event stream of a running Thane without a gap: over lost connections and drop notices.
 
-`Cursor` decides and knows no network; `follow` connects, waits and connects again. What an event looks like on a
-screen is in `thane.cli.lines`.
+`Cursor` decides and knows no network; `follow` connects, waits and connects again. The connection itself is in
+`thane.cli.connection`, what an event looks like on a screen in `thane.cli.lines`.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any, NoReturn, Protocol
 
 import msgspec
 import trio
-from trio_websocket import ConnectionClosed, ConnectionRejected, HandshakeError, open_websocket_url
+from trio_websocket import ConnectionClosed
 
 from thane.backoff import pause
-from thane.cli.remote import TIMEOUT_SECONDS, Remote
 from thane.errors import DependencyError
 
-PATH = "/v1/events"
-MESSAGE_BYTES = 16 * 1024 * 1024
-"""Largest event that is taken; the results of tools are in them."""
-QUEUE_MESSAGES = 64
-"""Events that may wait here, so that the answer to a ping is not stuck behind them."""
 HEARTBEAT_SECONDS = 20.0
 """Pause between two pings, and the longest wait for their answer: then the connection is given up as lost."""
 BACKOFF_INITIAL_SECONDS = 0.25
@@ -133,37 +127,10 @@ class Messages(Protocol):
 
 
 type Connect = Callable[[int | None], AbstractAsyncContextManager[Messages]]
+"""Opens the stream from after the event of a number, or from now on.
 
-
-def connector(remote: Remote, query: Sequence[tuple[str, str]]) -> Connect:
-    """Opens the event stream of `remote`, filtered by `query`, from after a number.
-
-    Opening raises DependencyError: temporary when trying again may help.
-    """
-
-    @asynccontextmanager
-    async def connect(since: int | None) -> AsyncGenerator[Messages]:
-        url = remote.websocket(PATH, [*query, *([] if since is None else [("since", str(since))])])
-        headers = [(name.encode(), value.encode()) for name, value in remote.headers().items()]
-        try:
-            async with open_websocket_url(
-                url,
-                extra_headers=headers,
-                max_message_size=MESSAGE_BYTES,
-                message_queue_size=QUEUE_MESSAGES,
-                connect_timeout=TIMEOUT_SECONDS,
-                disconnect_timeout=1.0,
-            ) as connection:
-                yield connection
-        except ConnectionRejected as error:
-            refused = remote.refused(error.status_code, error.body or b"")
-            if error.status_code in (429, 502, 503, 504):
-                raise DependencyError(str(refused), dependency="thane") from error
-            raise refused from error
-        except HandshakeError as error:
-            raise remote.unreachable(error) from error
-
-    return connect
+Raises DependencyError: temporary when trying again may help.
+"""
 
 
 async def follow(

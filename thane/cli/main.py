@@ -26,8 +26,11 @@ app.command("thane.cli.status:status", name="status", help="Show the health and 
 
 @app.command
 def version() -> None:
-    """Print the version."""
-    print(__version__)
+    """Print the version, and in a checkout the branch and commit."""
+    from thane.version import read_version  # noqa: PLC0415 as every command, only when it is used
+
+    known = read_version()
+    print(" ".join([known.version, *filter(None, [known.git_branch, known.git_commit[:10]])]))
 
 
 def main() -> None:

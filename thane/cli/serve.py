@@ -48,6 +48,7 @@ async def serve(
     ollama: Annotated[str | None, Parameter(help="[ADDRESS:]PORT of the Ollama listener, or `off`.")] = None,
 ) -> None:
     """Start Thane. SIGTERM or Ctrl-C drains and ends it, a second one ends it at once."""
-    from thane.service import serve as run  # noqa: PLC0415 only here: a mistake in the configuration is told at once
+    loaded = override(load(config), listen, ollama)
+    from thane.service import serve as run  # noqa: PLC0415 loads everything: a wrong configuration is told before
 
-    await run(override(load(config), listen, ollama))
+    await run(loaded)

@@ -10,7 +10,8 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.text import Text
 
-from thane.cli.follow import Cursor, EventFrame, connector, follow
+from thane.cli.connection import connector
+from thane.cli.follow import Cursor, EventFrame, follow
 from thane.cli.lines import line
 from thane.cli.plain import one_line
 from thane.cli.remote import DEFAULT_URL, Key, Remote, Url

@@ -1,0 +1,144 @@
+"""The command line as a person meets it: what it lists, prints and ends with."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from thane import __version__
+from thane.cli.check import explain
+from thane.cli.remote import Remote
+from thane.cli.serve import override, place
+from thane.config.load import Loaded
+from thane.config.settings import Auth, Demo, Listen, Models, OllamaApi, Settings
+from thane.errors import ConfigurationError
+
+THANE = [sys.executable, "-c", "from thane.cli.main import main; main()"]
+
+
+def thane(*args: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*THANE, *args], check=False, cwd=folder, capture_output=True, text=True)
+
+
+def test_help_lists_the_commands() -> None:
+    done = thane("--help")
+    assert done.returncode == 0
+    for command in ("serve", "check", "ask", "tail", "status", "version"):
+        assert f" {command} " in done.stdout
+
+
+@pytest.mark.parametrize("command", ["serve", "check", "ask", "tail", "status", "version"])
+def test_every_command_explains_itself(command: str) -> None:
+    done = thane(command, "--help")
+    assert done.returncode == 0, done.stderr
+    assert f"thane {command}" in done.stdout
+
+
+def test_the_version_is_told_without_loading_the_program() -> None:
+    code = "import sys; sys.argv = ['thane', 'version']; from thane.cli.main import main\n"
+    code += "try: main()\nexcept SystemExit: print('trio' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    first, second = done.stdout.splitlines()
+    assert first.startswith(__version__)
+    assert second == "False"
+
+
+def test_a_wrong_configuration_is_told_in_a_sentence_and_with_code_1(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("listen:\n  prot: 1\n")
+    for command in ("check", "serve"):
+        done = thane(command, "--config", str(path))
+        assert done.returncode == 1
+        assert done.stdout == ""
+        assert f"{path}:2: listen.prot" in done.stderr
+        assert "did you mean `port`" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_check_tells_file_warnings_and_what_it_comes_to(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("mqtt: {broker: x}\nmodels: {default: qwen3}\n")
+    done = thane("check", "--config", str(path))
+    assert done.returncode == 0
+    assert f"{path} is valid." in done.stdout
+    assert "warning: " in done.stdout
+    assert "mqtt" in done.stdout
+    assert "qwen3 at http://localhost:11434" in done.stdout
+
+
+def test_check_without_a_file_tells_where_it_looked(tmp_path: Path) -> None:
+    done = thane("check", folder=tmp_path)
+    assert done.returncode == 0
+    assert "No configuration file was found" in done.stdout or "is valid" in done.stdout  # the owner may have one
+
+
+def test_nothing_answering_is_told_in_a_sentence() -> None:
+    done = thane("status", "--url", "127.0.0.1:1")
+    assert done.returncode == 1
+    assert "is Thane running?" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_explanation_of_a_house_that_is_open_to_the_network() -> None:
+    settings = Settings(
+        listen=Listen(address="::", port=80),
+        ollama_api=OllamaApi(enabled=False),
+        auth=Auth(keys=("k" * 8, "l" * 8)),
+        models=Models(default="m"),
+        demo=Demo(enabled=False),
+        data_dir="/var/lib/thane",
+    )
+    text = "\n".join(explain(Loaded(settings, Path("/etc/thane/config.yaml"))))
+    assert "http://[::]:80" in text
+    assert "off (ollama_api.enabled is false)" in text
+    assert "2 accepted" in text
+    assert "kkkk" not in text
+    assert "none (demo.enabled is false)" in text
+    assert "/var/lib/thane" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("8080", (None, 8080)), ("0.0.0.0:0", ("0.0.0.0", 0)), ("[::1]:65535", ("::1", 65535))],
+)
+def test_a_place_is_a_port_with_or_without_an_address(text: str, expected: tuple[str | None, int]) -> None:
+    assert expected == place(text, "--listen")
+
+
+@pytest.mark.parametrize("text", ["", "localhost", "host:", "65536", "1.2.3.4:-1", "[::1]"])
+def test_a_wrong_place_is_told(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="--listen"):
+        place(text, "--listen")
+
+
+def test_the_command_line_overrides_the_listeners_and_nothing_else() -> None:
+    loaded = Loaded(Settings(listen=Listen(address="10.0.0.1"), language="nl"))
+    settings = override(loaded, "9000", "0.0.0.0:9001").settings
+    assert settings.listen == Listen(address="10.0.0.1", port=9000)
+    assert settings.ollama_api == OllamaApi(address="0.0.0.0", port=9001)
+    assert settings.language == "nl"
+    assert override(loaded, None, "off").settings.ollama_api.enabled is False
+    assert loaded == override(loaded, None, None)
+
+
+@pytest.mark.parametrize(
+    ("written", "url"),
+    [
+        ("localhost:8080", "http://localhost:8080"),
+        ("https://thane.example.org/", "https://thane.example.org"),
+        ("http://h:1/prefix/", "http://h:1/prefix"),
+    ],
+)
+def test_a_url_is_taken_as_people_write_it(written: str, url: str) -> None:
+    remote = Remote.at(written)
+    assert url == remote.url
+    assert remote.websocket("/v1/events", []) == "ws" + url.removeprefix("http") + "/v1/events"
+
+
+@pytest.mark.parametrize("written", ["ftp://x", "http://", "://"])
+def test_a_wrong_url_is_told(written: str) -> None:
+    with pytest.raises(ConfigurationError, match="--url"):
+        Remote.at(written)
