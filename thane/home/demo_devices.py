@@ -152,6 +152,7 @@ ENTITIES: tuple[Entity, ...] = (
     _contact("Hall Motion", "hall", "motion"),
     _contact("Garden Motion", "garden", "motion"),
     _contact("Bathroom Leak", "bathroom", "moisture"),
+    _device("weather", "Home Weather", "", "cloudy", temperature=7.3, temperature_unit="°C", humidity=82),
     _device("scene", "Good Morning", "", "unknown"),
     _device("scene", "Dinner", "dining_room", "unknown"),
     _device("scene", "Movie Night", "living_room", "unknown", "Film Night"),

@@ -1,0 +1,1 @@
+"""The embedded brain: understands the sentences of a house and acts through tools, without a model."""

@@ -1,0 +1,88 @@
+"""The languages of home-assistant-intents: which there are, and one of them compiled.
+
+Compiling takes 0.1 to 0.3 s and some megabytes: call it in a worker thread and keep the result.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hassil import Intents
+from home_assistant_intents import get_intents, get_languages
+
+_RENAMED = {  # tags that people use for a language that the data has under another
+    "no": "nb",
+    "nn": "nb",
+    "zh": "zh-CN",
+    "zh-hans": "zh-CN",
+    "zh-sg": "zh-CN",
+    "zh-hant": "zh-TW",
+    "zh-mo": "zh-HK",
+    "sr-cyrl": "sr",
+    "sh": "sr-Latn",
+    "bs": "hr",
+    "iw": "he",
+    "in": "id",
+}
+_TAGS = {language.lower(): language for language in get_languages()}
+
+AND: dict[str, tuple[str, ...]] = {
+    "bg": ("и",),
+    "ca": ("i",),
+    "cs": ("a",),
+    "da": ("og",),
+    "de": ("und",),
+    "de-CH": ("und",),
+    "el": ("και",),
+    "en": ("and", "then"),
+    "es": ("y", "e"),
+    "eu": ("eta",),
+    "fi": ("ja",),
+    "fr": ("et",),
+    "gl": ("e",),
+    "hr": ("i",),
+    "hu": ("és",),
+    "it": ("e", "ed"),
+    "nb": ("og",),
+    "nl": ("en",),
+    "pl": ("i", "oraz"),
+    "pt": ("e",),
+    "pt-BR": ("e",),
+    "ro": ("și", "şi"),
+    "ru": ("и",),
+    "sk": ("a",),
+    "sl": ("in",),
+    "sr": ("и",),
+    "sr-Latn": ("i",),
+    "sv": ("och",),
+    "tr": ("ve",),
+    "uk": ("і", "та", "й"),
+}
+"""The words that join two commands, by language."""
+
+
+def find_language(tag: str) -> str:
+    """The data's language for a BCP 47 tag: itself, its relative, its base, else English."""
+    wanted = tag.strip().replace("_", "-").lower()
+    while wanted:
+        found = _TAGS.get(_RENAMED.get(wanted, wanted).lower())
+        if found:
+            return found
+        wanted = wanted.rpartition("-")[0]
+    return "en"
+
+
+class Language:
+    """One language: its sentences, compiled, and its answers, as templates by intent and key."""
+
+    def __init__(self, code: str) -> None:
+        data: dict[str, Any] = get_intents(code) or {"language": code, "intents": {}}
+        responses: dict[str, Any] = data.get("responses", {})
+        self.code = code
+        self.intents = Intents.from_dict(data)
+        self.answers: dict[str, dict[str, str]] = responses.get("intents", {})
+        self.errors: dict[str, str] = responses.get("errors", {})
+        self.ands = AND.get(code, ())
+        for intent in self.intents.intents.values():
+            for block in intent.data:
+                _ = block.sentences  # parsed when first read; now is the time
