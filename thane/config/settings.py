@@ -45,6 +45,8 @@ class Auth(Section, frozen=True):
     """Host names accepted besides loopback and this machine's own addresses, e.g. `thane.example.org`."""
     allowed_origins: tuple[str, ...] = ()
     """Web origins accepted besides Thane's own, e.g. `https://ha.example.org`."""
+    session_days: Count = 30
+    """How long a browser that was given a key stays signed in to the dashboard."""
 
 
 class Limits(Section, frozen=True):
@@ -73,7 +75,7 @@ class Limits(Section, frozen=True):
     websocket_ping_seconds: Seconds = 20.0
     """Pause between pings on a WebSocket, so that a vanished client is noticed."""
     refused_events_per_minute: Count = 60
-    """Events about refused requests, for each listener; a flood of bad requests is only logged beyond this."""
+    """Events and log lines about refused requests, for each listener; more are only counted."""
     images_per_message: Count = 16
     """Images in one message."""
     messages_per_turn: Count = 10_000
@@ -182,7 +184,13 @@ class Agent(Section, frozen=True):
     repeated_calls: Count = 3
     """How often the same tool may be called with the same arguments in one turn."""
     unknown_tool_strikes: Count = 2
-    """Calls of tools that do not exist before the turn ends."""
+    """Steps with calls of tools that do not exist; then one last answer without tools."""
+    model_tries: Count = 2
+    """How often a model step is tried while the model server is busy or fails before it says anything."""
+    model_retry_seconds: Seconds = 0.5
+    """Pause before the second try of a model step, about; it doubles each time."""
+    overview_entities: Count = 300
+    """Devices that are listed in the prompt of a model; its tools know the rest."""
     parallel_tools: Count = 8
     """Tool calls that run at the same time in one turn."""
     tool_timeout_seconds: Seconds = 30.0
