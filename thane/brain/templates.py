@@ -73,7 +73,13 @@ def _has_words(language: str) -> bool:
     return phrases(language) is not phrases("en") or language.startswith("en")
 
 
-def render(template: str, slots: JSON, matched: Sequence[State] = (), unmatched: Sequence[State] = ()) -> str | None:
+def render(
+    template: str,
+    slots: JSON,
+    matched: Sequence[State] = (),
+    unmatched: Sequence[State] = (),
+    words: JSON | None = None,
+) -> str | None:
     """The sentence of a template, in one line; None when the template fails or says nothing.
 
     `words` are further names: the templates of errors take theirs bare.
