@@ -120,7 +120,10 @@ class RunStarted(msgspec.Struct, frozen=True, tag="run_started"):
 
 
 class ModelStarted(msgspec.Struct, frozen=True, tag="model_started"):
-    """A model step begins. `step` counts from 1; `estimated_tokens` is the size of the prompt, about."""
+    """A model step begins. `step` counts from 1; `estimated_tokens` is the size of the prompt, about.
+
+    `reason` says in words why this model was chosen.
+    """
 
     step: int
     model: str
@@ -128,6 +131,7 @@ class ModelStarted(msgspec.Struct, frozen=True, tag="model_started"):
     messages: int
     tools: int
     estimated_tokens: int
+    reason: str = ""
 
 
 class Text(msgspec.Struct, frozen=True, tag="text"):

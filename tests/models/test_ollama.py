@@ -13,7 +13,7 @@ import trio.testing
 from thane.clock import SystemClock
 from thane.config.settings import Models
 from thane.ids import Ids
-from thane.models.ollama import OllamaProvider, open_ollama, retry_pause
+from thane.models.ollama import OllamaProvider, open_ollama
 from thane.models.provider import ModelCalls, ModelDone, ModelError, ModelInfo, ModelOutput, ModelRequest
 from thane.testing.cancellation import run_cancelled_at
 from thane.testing.fake_ollama import (
@@ -123,7 +123,7 @@ async def test_a_broken_stream_keeps_its_text_and_ends_in_an_error(steps: tuple[
         error = await fail(provider, outputs)
         assert [Text("Half")] == outputs
         assert words in error.message
-        assert ("ollama", True) == (error.dependency, error.temporary)
+        assert "ollama" == error.dependency
 
 
 @pytest.mark.parametrize(
@@ -283,8 +283,3 @@ async def test_models_of_a_dead_server_is_an_error():
     async with open_provider(url, Models(connect_tries=1)) as provider:
         with pytest.raises(ModelError, match="refused"):
             await provider.models()
-
-
-def test_pauses_grow_and_are_jittered():
-    pauses = [retry_pause(tries, 1.0, random.Random(tries)) for tries in (1, 2, 3)]
-    assert all(2 ** (n - 1) / 2 <= pause <= 2 ** (n - 1) for n, pause in enumerate(pauses, 1))

@@ -16,6 +16,7 @@ import httpx2
 import msgspec
 import trio
 
+from thane import backoff
 from thane.config import settings as config
 from thane.ids import Ids
 from thane.models.http import Connect, TrioTransport
@@ -165,7 +166,11 @@ class OllamaProvider:
                     raise self._unreachable(error) from error
             except httpx2.HTTPError as error:
                 raise self._broken(error) from error
-            await trio.sleep(retry_pause(tries, self._settings.connect_retry_seconds, self._random))
+            await trio.sleep(self._pause(tries))
+
+    def _pause(self, tries: int) -> float:
+        first = self._settings.connect_retry_seconds
+        return backoff.pause(tries, initial=first, maximum=8 * first, jitter=0.5, source=self._random)
 
     async def _refusal(self, response: httpx2.Response, model: str) -> ModelError:
         """What a status other than 200 means, in a sentence."""
@@ -264,11 +269,6 @@ class _Answer:
             outputs = reader.receive(data) if data else reader.end()
             if outputs:
                 return outputs
-
-
-def retry_pause(tries: int, first: float, source: random.Random) -> float:
-    """Seconds before the next try: doubled each time, less up to a half, so that many do not come at once."""
-    return first * 2 ** (tries - 1) * source.uniform(0.5, 1.0)
 
 
 def _refused(error: httpx2.ConnectError) -> bool:

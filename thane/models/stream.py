@@ -113,7 +113,7 @@ class AnswerReader:
             try:
                 line = _decoder.decode(raw)
             except _BAD_JSON:
-                self.failure = self._error(_UNREADABLE)
+                self.failure = self._error(_UNREADABLE, temporary=False)
                 break
             if not self._take(line, outputs):
                 break
@@ -150,8 +150,8 @@ class AnswerReader:
         outputs.append(ModelCalls(tuple(taken)))
         return True
 
-    def _error(self, message: str) -> ModelError:
-        return ModelError(message, dependency=self._dependency)
+    def _error(self, message: str, *, temporary: bool = True) -> ModelError:
+        return ModelError(message, dependency=self._dependency, temporary=temporary)
 
 
 def _arguments(value: JSON | str | None) -> JSON | None:

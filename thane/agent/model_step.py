@@ -1,0 +1,114 @@
+"""The model step: one model call, its text passed on as it comes, its calls and counts kept for the turn."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import trio
+
+from thane.agent.rules import estimate_tokens, separated
+from thane.models.provider import ModelCalls, ModelDone, ModelError, ModelRequest, Provider
+from thane.turn import Batch, Message, ModelFinished, Text, Thinking, ToolCall, ToolSpec, Usage
+
+type Send = Callable[[Batch], Awaitable[None]]
+
+
+class StepResult(msgspec.Struct, frozen=True):
+    """What a model step brought. `first_token` is on trio's clock; `text` is the step's own, without separator."""
+
+    text: str
+    thinking: str
+    calls: tuple[ToolCall, ...]
+    done: ModelDone
+    first_token: float | None
+
+    @property
+    def message(self) -> Message:
+        """The step as the next one's prompt has it."""
+        return Message("assistant", self.text, thinking=self.thinking, tool_calls=self.calls)
+
+
+class ModelStep:
+    """One try of a model step. `said` tells, after an error too, whether anything has reached the client."""
+
+    def __init__(self, provider: Provider, request: ModelRequest, step: int, send: Send, *, separate: bool) -> None:
+        """`separate`: text of an earlier step stands before, so this one's begins with a blank line."""
+        self._provider = provider
+        self._request = request
+        self._step = step
+        self._send = send
+        self._separate = separate
+        self.said = False
+
+    async def run(self) -> StepResult:
+        """Raises `ModelError`. Cancelled, the connection to the model is closed."""
+        texts: list[str] = []
+        thoughts: list[str] = []
+        calls: list[ToolCall] = []
+        done: ModelDone | None = None
+        first: float | None = None
+        started = trio.current_time()
+        async with self._provider.stream(self._request) as stream:
+            async for batch in stream:
+                only_words = True
+                for item in batch:
+                    kind = type(item)
+                    if kind is Text:
+                        texts.append(item.text)  # pyright: ignore[reportAttributeAccessIssue]  one check, not two
+                    elif kind is Thinking:
+                        thoughts.append(item.text)  # pyright: ignore[reportAttributeAccessIssue]
+                    else:
+                        only_words = False
+                        if isinstance(item, ModelCalls):
+                            calls += item.calls
+                        elif isinstance(item, ModelDone):
+                            done = self._counted(item, sum(map(len, texts)) + sum(map(len, thoughts)))
+                if first is None:
+                    first = trio.current_time()
+                out: Batch = batch if only_words else tuple(x for x in batch if isinstance(x, Text | Thinking))  # type: ignore[assignment]
+                if self._separate and texts:
+                    self._separate = False
+                    out = separated(out)
+                self.said = self.said or bool(out)
+                if done is not None:
+                    out = (*out, self._finished(done, started, first))
+                if out:
+                    await self._send(out)
+        if done is None:
+            raise ModelError("The model ended its answer before it was complete.", dependency=self._provider.name)
+        return StepResult("".join(texts), "".join(thoughts), tuple(calls), done, first)
+
+    def _counted(self, done: ModelDone, characters: int) -> ModelDone:
+        """With counts from the lengths of the texts where the model gave none; marked `estimated` already."""
+        usage = done.usage
+        if not usage.estimated:
+            return done
+        counted = Usage(
+            usage.input_tokens or prompt_tokens(self._request.messages, self._request.tools),
+            usage.output_tokens or estimate_tokens(characters),
+            usage.cached_tokens,
+            usage.reasoning_tokens,
+            estimated=True,
+        )
+        return msgspec.structs.replace(done, usage=counted)
+
+    def _finished(self, done: ModelDone, started: float, first: float) -> ModelFinished:
+        return ModelFinished(
+            self._step,
+            self._request.model,
+            self._provider.name,
+            done.usage,
+            done.finish_reason,
+            duration=trio.current_time() - started,
+            first_token=first - started,
+            prompt_duration=done.prompt_duration,
+            decode_duration=done.decode_duration,
+            load_duration=done.load_duration,
+        )
+
+
+def prompt_tokens(messages: tuple[Message, ...], tools: tuple[ToolSpec, ...]) -> int:
+    """About how many tokens a prompt has."""
+    characters = sum(len(message.content) + len(message.thinking) for message in messages)
+    return estimate_tokens(characters + (len(msgspec.json.encode(tools)) if tools else 0))

@@ -1,0 +1,72 @@
+"""The tool step: Thane's own tools run side by side, each within its time, and none can break the turn."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
+import trio
+
+from thane.agent.rules import Task, cut_result
+from thane.config import settings as config
+from thane.tools.tool import ToolContext, ToolRegistry, ToolResult
+from thane.turn import Batch, Message, ToolCall, ToolFinished, ToolStarted
+
+_log = structlog.get_logger("thane.agent")
+
+type Send = Callable[[Batch], Awaitable[None]]
+
+
+async def run_tools(
+    tasks: Sequence[Task],
+    step: int,
+    *,
+    registry: ToolRegistry,
+    context: Callable[[ToolCall], ToolContext],
+    settings: config.Agent,
+    send: Send,
+) -> tuple[Message, ...]:
+    """Run the calls of a step, answer the refused ones; returns the tool messages in call order, as models expect them.
+
+    At most `agent.parallel_tools` run at a time. `ToolStarted` is sent when a call begins, `ToolFinished` when it ends.
+    Cancelled, the tools are too.
+    """
+    results: list[Message | None] = [None] * len(tasks)
+    places = trio.CapacityLimiter(settings.parallel_tools)
+    sending = trio.Lock()  # events of tools that run side by side: one at a time
+
+    async def run(index: int, task: Task) -> None:
+        async with places:
+            call, started = task.call, trio.current_time()
+            async with sending:
+                await send((ToolStarted(step, call),))
+            if task.refusal:
+                result = ToolResult(task.refusal, ok=False)
+            else:
+                result = await _call(call, registry, context(call), settings.tool_timeout_seconds)
+            content = cut_result(result.content, settings.tool_result_chars)
+            results[index] = Message("tool", content, tool_call_id=call.id, tool_name=call.name)
+            finished = ToolFinished(step, call, result.ok, content, trio.current_time() - started)
+            async with sending:
+                await send((finished,))
+
+    if len(tasks) == 1:
+        await run(0, tasks[0])
+    else:
+        async with trio.open_nursery() as nursery:
+            for index, task in enumerate(tasks):
+                nursery.start_soon(run, index, task)
+    return tuple(result for result in results if result is not None)
+
+
+async def _call(call: ToolCall, registry: ToolRegistry, context: ToolContext, seconds: float) -> ToolResult:
+    tool = registry.get(call.name)
+    if tool is None:
+        return ToolResult(f"Error: there is no tool {call.name!r}.", ok=False)
+    with trio.move_on_after(seconds):
+        try:
+            return await tool.call(call.arguments, context)
+        except Exception:  # noqa: BLE001  a bug in a tool is the tool's failure, not the turn's
+            _log.exception("a tool failed", tool=call.name, call_id=call.id, run_id=context.run_id)
+            return ToolResult("Error: internal error of the tool.", ok=False)
+    return ToolResult(f"Error: {call.name!r} took longer than {seconds:g} s and was stopped.", ok=False)
