@@ -39,7 +39,7 @@ e2e *names: (_sync "dev")
     set -eu
     paths=
     for name in "$@"; do
-        paths="$paths $(ls -d tests/e2e/*"$(printf %s "$name" | tr - _)"*)"
+        paths="$paths $(ls -d tests/e2e/test_*"$(printf %s "$name" | tr - _)"*)"
     done
     exec .venv/bin/python -m pytest -m e2e --timeout 900 ${paths:-tests/e2e}
 

@@ -32,7 +32,7 @@ MAY: dict[str, str] = {
     "wire": "router.profiles models.provider",
     "http": "wire conversations agent router models home memory loops events health tools storage ledger",
     "testing": "storage home memory events loops models tools agent conversations http health router wire",
-    "cli": "service logs",
+    "cli": "service logs http.listeners",
     "config": "",
 }
 """Room: the rooms, or single modules, that it may import besides its own and `ANY`."""

@@ -69,6 +69,15 @@ def test_check_tells_file_warnings_and_what_it_comes_to(tmp_path: Path) -> None:
     assert "qwen3 at http://localhost:11434" in done.stdout
 
 
+def test_check_refuses_what_serve_would_refuse(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("listen: {address: 0.0.0.0}\n")
+    done = thane("check", "--config", str(path))
+    assert done.returncode == 1
+    assert "no key is set" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_check_without_a_file_tells_where_it_looked(tmp_path: Path) -> None:
     done = thane("check", folder=tmp_path)
     assert done.returncode == 0

@@ -72,4 +72,8 @@ def check(
     ] = None,
 ) -> None:
     """Check a configuration and explain what it does; the exit code is 1 when it is wrong."""
-    print("\n".join(explain(load(config))))
+    from thane.http.listeners import check_exposure  # noqa: PLC0415 a mistake in the file is told before this loads
+
+    loaded = load(config)
+    check_exposure(loaded.settings)
+    print("\n".join(explain(loaded)))
