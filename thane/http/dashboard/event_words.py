@@ -1,0 +1,183 @@
+"""An event said in one line: what happened, with its figures. Pure; a payload that lacks a field is said without it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from thane.events.event import Event
+from thane.http.dashboard import words
+
+LONGEST = 240  # characters of a summary
+
+ERRORS: dict[str, tuple[str, ...]] = {
+    "agent": ("request_failed",),
+    "loop": ("loop_error",),
+    "health": ("dependency_down",),
+    "system": ("branch_crashed", "request_refused"),
+}
+"""Kinds that tell of something that went wrong, by source: the filter `errors`."""
+
+type Data = Mapping[str, Any]
+
+
+class Line(msgspec.Struct, frozen=True):
+    """A summary and the sign before it: `done`, `error`, `cancelled`, `warn` or ""."""
+
+    text: str
+    sign: str = ""
+
+
+def line(event: Event) -> Line:
+    """The event in one line of plain text."""
+    say = _SAYINGS.get(event.kind)
+    said = say(event.data) if say else Line(json.dumps(event.data, ensure_ascii=False, default=str))
+    text = words.clean(said.text)
+    return Line(text if len(text) <= LONGEST else text[: LONGEST - 1] + "…", said.sign)
+
+
+def _join(*parts: object) -> str:
+    return ", ".join(str(part) for part in parts if part not in ("", None))
+
+
+def _tokens(data: Data, name: str, unit: str) -> str:
+    return f"{words.count(data[name])} {unit}" if data.get(name) is not None else ""
+
+
+def _after(data: Data, name: str, lead: str = "in") -> str:
+    return f"{lead} {words.duration(data[name] / 1000)}" if isinstance(data.get(name), int | float) else ""
+
+
+def _arguments(data: Data) -> str:
+    args = data.get("args")
+    if not isinstance(args, dict):
+        return str(args or "")
+    return " ".join(f"{name}={_short(value)}" for name, value in args.items())
+
+
+def _short(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _tool_done(data: Data) -> Line:
+    failed = data.get("ok") is False or bool(data.get("error"))
+    outcome = data.get("error") or data.get("result") or ""
+    text = f"{data.get('tool', 'tool')} {_after(data, 'duration_ms')}".strip()
+    return Line(_join(text, _short(outcome)), "error" if failed else "done")
+
+
+def _state_changed(data: Data) -> Line:
+    name = data.get("name") or data.get("entity_id", "")
+    old, new = data.get("old_state"), data.get("new_state")
+    if old != new:
+        return Line(f"{name}: {old} to {new}")
+    before, after = data.get("old_attributes") or {}, data.get("new_attributes") or {}
+    differing = [key for key in after if before.get(key) != after[key]]
+    return Line(f"{name}: " + _join(*(f"{key} {_short(before.get(key))} to {_short(after[key])}" for key in differing)))
+
+
+def _loop(data: Data, *parts: object) -> str:
+    name = data.get("loop_name") or data.get("loop_id") or "loop"
+    rest = _join(*parts)
+    return f"{name}: {rest}" if rest else str(name)
+
+
+_SAYINGS: dict[str, Callable[[Data], Line]] = {
+    "request_start": lambda d: Line(_join(f"“{d.get('title') or 'untitled'}”", d.get("channel"), d.get("profile"))),
+    "llm_call": lambda d: Line(
+        _join(
+            d.get("model"),
+            f"step {d['iter']}" if d.get("iter") else "",
+            _tokens(d, "est_tokens", "tokens"),
+            _tokens(d, "messages", "messages"),
+            _tokens(d, "tools", "tools"),
+        )
+    ),
+    "llm_response": lambda d: Line(
+        _join(
+            d.get("model"),
+            _tokens(d, "tokens_in", "in"),
+            _tokens(d, "tokens_out", "out"),
+            words.plural(d["tool_calls"], "tool call")
+            if isinstance(d.get("tool_calls"), int) and d["tool_calls"]
+            else "",
+            _after(d, "duration_ms"),
+        )
+    ),
+    "tool_call": lambda d: Line(f"{d.get('tool', 'tool')} {_arguments(d)}"),
+    "tool_done": _tool_done,
+    "client_tool_call": lambda d: Line(_join("the client runs", _short(d.get("calls")))),
+    "request_complete": lambda d: Line(
+        _join(
+            d.get("model"),
+            words.plural(d["iterations"], "step") if isinstance(d.get("iterations"), int) else "",
+            _tokens(d, "total_tokens_in", "in"),
+            _tokens(d, "total_tokens_out", "out"),
+            _after(d, "elapsed_ms"),
+        ),
+        "done",
+    ),
+    "request_failed": lambda d: Line(f"{d.get('failure', 'failed')}: {d.get('error', '')}", "error"),
+    "request_cancelled": lambda d: Line(
+        _join(f"by {d.get('by') or 'someone'}", _after(d, "elapsed_ms", "after")), "cancelled"
+    ),
+    "loop_started": lambda d: Line(_loop(d, "began")),
+    "loop_stopped": lambda d: Line(_loop(d, "ended", d.get("reason"))),
+    "loop_state_change": lambda d: Line(_loop(d, f"{d.get('from')} to {d.get('to')}")),
+    "loop_iteration_start": lambda d: Line(_loop(d, f"attempt {d['attempt']}" if d.get("attempt") else "")),
+    "loop_iteration_complete": lambda d: Line(
+        _loop(
+            d,
+            d.get("model"),
+            _tokens(d, "input_tokens", "in"),
+            _tokens(d, "output_tokens", "out"),
+            _after(d, "elapsed_ms"),
+        ),
+        "done",
+    ),
+    "loop_error": lambda d: Line(
+        _loop(
+            d,
+            d.get("error"),
+            f"{words.ordinal(d['consecutive_errors'])} time" if d.get("consecutive_errors") else "",
+            _after(d, "retry_in_ms", "retry in"),
+        ),
+        "error",
+    ),
+    "loop_sleep_start": lambda d: Line(_loop(d, f"sleeps {d.get('sleep_duration', '')}".strip())),
+    "loop_wait_start": lambda d: Line(_loop(d, "waits")),
+    "loop_queued": lambda d: Line(
+        _loop(d, f"{words.ordinal(d['position'])} in line" if d.get("position") else "queued")
+    ),
+    "loop_llm_start": lambda d: Line(_loop(d, d.get("model"), _tokens(d, "est_tokens", "tokens"))),
+    "loop_llm_response": lambda d: Line(
+        _loop(d, d.get("model"), _tokens(d, "input_tokens", "in"), _tokens(d, "output_tokens", "out"))
+    ),
+    "loop_tool_start": lambda d: Line(_loop(d, f"{d.get('tool', 'tool')} {_arguments(d)}")),
+    "loop_tool_done": lambda d: Line(
+        _loop(d, d.get("tool"), _short(d.get("error") or d.get("result") or "")), "error" if d.get("error") else "done"
+    ),
+    "state_changed": _state_changed,
+    "service_called": lambda d: Line(
+        f"{d.get('domain')}.{d.get('service')} {_join(*(d.get('entity_ids') or ()))} "
+        + (_short(d["data"]) if d.get("data") else "")
+    ),
+    "dependency_ready": lambda d: Line(_join(f"{d.get('name')} answers", _after(d, "latency_ms")), "done"),
+    "dependency_down": lambda d: Line(
+        _join(f"{d.get('name')}: {d.get('error')}", _after(d, "retry_in_ms", "retry in")), "error"
+    ),
+    "started": lambda d: Line(_join(f"Thane {d.get('version', '')}", d.get("native_url"), d.get("ollama_url"))),
+    "draining": lambda d: Line(
+        _join(words.plural(int(d.get("running") or 0), "running turn"), f"{d.get('grace_seconds')} s grace")
+    ),
+    "branch_crashed": lambda d: Line(
+        _join(f"{d.get('branch')}: {d.get('error')}", _after(d, "retry_in_ms", "restart in")), "error"
+    ),
+    "branch_restarted": lambda d: Line(_join(f"{d.get('branch')} runs again", f"restart {d.get('restarts')}"), "done"),
+    "request_refused": lambda d: Line(
+        _join(f"{d.get('status')} on {d.get('listener')}", d.get("path"), d.get("reason")), "warn"
+    ),
+}
