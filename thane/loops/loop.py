@@ -158,13 +158,17 @@ class Loop:
         change: dict[str, object] = {"from": self._state, "to": state, "event_seq": self._state_changes}
         self._state = state
         self._state_since = self._clock.time()
-        self._publish("loop_state_change", **change)
+        self.publish("loop_state_change", **change)
+
+    def publish(self, kind: str, /, **data: object) -> None:
+        """Publish an event of this loop."""
+        self._events.publish("loop", kind, loop_id=self.id, loop_name=self.name, **data)
 
     def progress(self, iteration: Iteration, kind: str, data: dict[str, object]) -> None:
         """Publish an event that belongs to an iteration."""
         if kind == "loop_llm_start":
             self._llm_context = dict(data)
-        self._publish(kind, conversation_id=iteration.conversation_id, run_id=iteration.run_id, **data)
+        self.publish(kind, conversation_id=iteration.conversation_id, run_id=iteration.run_id, **data)
 
     async def run(self) -> None:
         """Live until stopped, finished or cancelled. Raises nothing but cancellation; runs once."""
@@ -174,7 +178,7 @@ class Loop:
         reason = "cancelled"
         try:
             self._started_at = self._clock.time()
-            self._publish("loop_started", parent_id=self.parent_id)
+            self.publish("loop_started", parent_id=self.parent_id)
             with self._scope:
                 reason = await self._live()
         finally:
@@ -182,7 +186,7 @@ class Loop:
             self._llm_context = None
             self.stop_reason = self.stop_reason or reason
             self.enter("stopped")
-            self._publish("loop_stopped", iterations=self._iterations, attempts=self._attempts, reason=self.stop_reason)
+            self.publish("loop_stopped", iterations=self._iterations, attempts=self._attempts, reason=self.stop_reason)
             self._ended.set()
             if self._spec.ended is not None:
                 self._spec.ended(self.stop_reason)
@@ -243,7 +247,7 @@ class Loop:
         wake = Wake()
         if self._spec.wait is not None:
             self.enter("waiting")
-            self._publish("loop_wait_start")
+            self.publish("loop_wait_start")
             try:
                 wake = await self._spec.wait()
             except EndLoop:
@@ -335,7 +339,7 @@ class Loop:
         if self._is_timer or not expected:
             pause = next_sleep(self._spec.pace, self._errors, requested, self._random)
         self.enter("error")
-        self._publish(
+        self.publish(
             "loop_error",
             error=self._last_error,
             phase=phase,
@@ -349,7 +353,7 @@ class Loop:
         self._next_wake_at = self._clock.time() + seconds
         if self._is_timer:
             self.enter("sleeping")
-        self._publish(
+        self.publish(
             "loop_sleep_start",
             sleep_duration=go_duration(seconds),
             sleep_ms=round(seconds * 1000),
@@ -361,9 +365,6 @@ class Loop:
     @property
     def _is_timer(self) -> bool:
         return self._spec.wait is None and self._spec.handler is not None
-
-    def _publish(self, kind: str, /, **data: object) -> None:
-        self._events.publish("loop", kind, loop_id=self.id, loop_name=self.name, **data)
 
 
 def _when(seconds: float | None) -> str | None:

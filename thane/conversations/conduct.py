@@ -1,0 +1,239 @@
+"""Takes one turn through the agent and sees to its end: recorded first, then published, then told to the client.
+
+However a run ends (answered, failed, cancelled by whoever, crashed), it is recorded once, in a part that cancelling
+cannot reach but a deadline can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import msgspec
+import structlog
+import trio
+
+from thane.agent.engine import RunContext
+from thane.clock import Clock
+from thane.config.settings import Settings
+from thane.conversations import housekeeping, identity
+from thane.conversations.conversation import Conversation
+from thane.conversations.lookup import Asked, path_to_head, place
+from thane.conversations.remembered import WINDOW, LastWords, Remembered
+from thane.conversations.ticket import Ticket
+from thane.ids import Ids
+from thane.loops.loop import Iteration, IterationFailed
+from thane.memory.archive import Archive
+from thane.memory.records import ConversationRecord, MessageRecord, RunRecord
+from thane.turn import Batch, FailureKind, Message, RunFailed, RunFinished, RunStarted, Text, Turn, Usage
+
+_log = structlog.get_logger("thane.conversations")
+
+_CANCELLED = {
+    "client": "The turn was cancelled by its client.",
+    "dashboard": "The turn was stopped on the dashboard.",
+    "api": "The turn was stopped by a request to Thane.",
+    "shutdown": "The turn was stopped because Thane is shutting down.",
+}
+_NOT_STORED = "The answer could not be stored, so the turn does not count as done. Try again."
+_INTERNAL = "Something went wrong inside Thane. The log has the details under this run's id."
+_NOBODY = ConversationRecord(id="", channel="api", title="", created_at=0.0, updated_at=0.0)
+
+type Final = RunFinished | RunFailed
+
+
+class Runs(Protocol):
+    """What answers a turn: `thane.agent.engine.Agent`, or a double of it."""
+
+    async def run(self, turn: Turn, context: RunContext, send: Callable[[Batch], Awaitable[None]]) -> Final: ...
+
+
+class Conductor:
+    """Runs tickets. `deliver` is told each run's last event, when it is recorded; it must not block or raise."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        agent: Runs,
+        archive: Archive,
+        remembered: Remembered,
+        clock: Clock,
+        ids: Ids,
+        deliver: Callable[[Ticket, Final], None],
+    ) -> None:
+        self._settings = settings
+        self._agent = agent
+        self._archive = archive
+        self._remembered = remembered
+        self._clock = clock
+        self._ids = ids
+        self._deliver = deliver
+
+    async def run(self, ticket: Ticket, conversation: Conversation | None, iteration: Iteration | None) -> None:
+        """Run a ticket that has its slot. Raises IterationFailed, for its loop to count, when it failed."""
+        final: Final | None = None
+        ticket.phase = "running"
+        ticket.recorder.begin(iteration)
+        try:
+            with ticket.scope:
+                final = await self._answer(ticket, conversation)
+        except Exception as error:  # noqa: BLE001 a turn's crash of any kind ends that turn and nothing else
+            _log.error("a run crashed", run_id=ticket.run_id, exc_info=error)
+            final = self._failed(ticket, "internal", _INTERNAL)
+        finally:
+            if final is None:
+                ticket.cancelled_by = ticket.cancelled_by or _stopper(iteration)
+                final = self._cancelled(ticket)
+            final = await self._end(ticket, conversation, final)
+        if isinstance(final, RunFailed) and final.failure != "cancelled":
+            raise IterationFailed(final.message)
+
+    async def dismiss(self, ticket: Ticket, conversation: Conversation | None) -> None:
+        """See to the end of a ticket that was cancelled before it ran."""
+        await self._end(ticket, conversation, self._cancelled(ticket))
+
+    def note_cut_off(self, ticket: Ticket) -> None:
+        """Remember that a client may have got only a part of an answer that was complete."""
+        ticket.left_early = True
+        words = self._remembered.get(ticket.conversation_id)
+        if words is not None and words.run_id == ticket.run_id:
+            self._remembered.note(msgspec.structs.replace(words, is_cut_off=True))
+
+    async def _answer(self, ticket: Ticket, conversation: Conversation | None) -> Final:
+        turn, facts = ticket.turn, ticket.recorder.facts
+        if conversation is not None and turn.continues:
+            turn = await self._with_history(ticket, conversation)
+        if facts.task:
+            if not self._settings.models.default:
+                return await self._answer_task(ticket)
+            caller = msgspec.structs.replace(turn.caller, task=facts.task)
+            turn = msgspec.structs.replace(turn, tools=(), model=facts.profile, caller=caller)
+        caller = turn.caller
+        context = RunContext(
+            run_id=facts.run_id,
+            conversation_id=facts.conversation_id,
+            profile=facts.profile,
+            caller=caller,
+            language=caller.language or self._settings.language,
+        )
+        return await self._agent.run(turn, context, ticket.send)
+
+    async def _answer_task(self, ticket: Ticket) -> RunFinished:
+        """Housekeeping without a model: a small valid answer of the asked form."""
+        facts = ticket.recorder.facts
+        text = housekeeping.answer(facts.task, ticket.turn)
+        await ticket.send((RunStarted(facts.run_id, "", facts.channel, facts.profile), Text(text)))
+        return RunFinished(
+            run_id=facts.run_id,
+            model="embedded",
+            text=text,
+            usage=Usage(estimated=True),
+            finish_reason="stop",
+            steps=0,
+            duration=ticket.recorder.elapsed(),
+        )
+
+    async def _with_history(self, ticket: Ticket, conversation: Conversation) -> Turn:
+        """The turn with what was said before it: only now, for the turn ahead of it may just have ended."""
+        path = path_to_head(await self._archive.messages(conversation.record.id))
+        if path:
+            above = path[-1].key
+            history = identity.read(ticket.turn.messages, above.removeprefix(identity.FOREIGN))
+            ticket.place = place(history, 0, conversation.record.id, above, path[-1].position + 1)
+        messages = (*(record.message for record in path), *ticket.turn.messages)
+        return msgspec.structs.replace(ticket.turn, messages=messages, continues=False)
+
+    def _failed(self, ticket: Ticket, failure: FailureKind, message: str) -> RunFailed:
+        recorder = ticket.recorder
+        return RunFailed(ticket.run_id, failure, message, recorder.usage(), recorder.elapsed())
+
+    def _cancelled(self, ticket: Ticket) -> RunFailed:
+        return self._failed(ticket, "cancelled", _CANCELLED.get(ticket.cancelled_by, _CANCELLED["shutdown"]))
+
+    async def _end(self, ticket: Ticket, conversation: Conversation | None, final: Final) -> Final:
+        """Record the run, publish how it ended, hand over its last event. Returns that event: it failed if unstored."""
+        ticket.phase = "ending"
+        cancelled = isinstance(final, RunFailed) and final.failure == "cancelled"
+        run = ticket.recorder.end(final, ticket.cancelled_by or "shutdown" if cancelled else "")
+        now = self._clock.time()
+        record, messages = _NOBODY, tuple[MessageRecord, ...]()
+        if conversation is not None:
+            record = msgspec.structs.replace(conversation.record, updated_at=now)
+            messages = self._messages(ticket, run, final, now)
+        try:
+            with trio.CancelScope(shield=True), trio.fail_after(self._settings.conversations.record_seconds):
+                await self._archive.run_ended(record, run, messages)
+        except Exception as error:  # noqa: BLE001 whatever the disk's trouble, the client is told that it is not stored
+            _log.error("a run could not be stored", run_id=ticket.run_id, exc_info=error)
+            if isinstance(final, RunFinished):
+                final = self._failed(ticket, "unavailable", _NOT_STORED)
+                run = msgspec.structs.replace(run, state="failed", failure=final.failure, error=final.message)
+        else:
+            if conversation is not None:
+                conversation.record = record
+                self._remember(ticket, conversation, final, messages, now)
+        ticket.phase = "ended"
+        ticket.recorder.publish_end(run, final)
+        self._deliver(ticket, final)
+        return final
+
+    def _messages(self, ticket: Ticket, run: RunRecord, final: Final, now: float) -> tuple[MessageRecord, ...]:
+        """What the turn adds to its conversation: what was asked, and the answer as far as there is one."""
+        asked = tuple(self._message(ticket, each, ticket.recorder.accepted_at) for each in ticket.place.asked)
+        calls = final.client_calls if isinstance(final, RunFinished) else ()
+        if not run.text and isinstance(final, RunFailed):
+            return asked
+        answer = Message("assistant", run.text, run.thinking, calls)
+        where = ticket.place
+        said = Asked(answer, identity.key(where.key, answer), where.above, where.position)
+        return (*asked, self._message(ticket, said, now))
+
+    def _message(self, ticket: Ticket, said: Asked, at: float) -> MessageRecord:
+        return MessageRecord(
+            id=self._ids.uuid7(),
+            conversation_id=ticket.conversation_id,
+            run_id=ticket.run_id,
+            position=said.position,
+            message=said.message,
+            at=at,
+            key=said.key,
+            parent_key=said.parent_key,
+        )
+
+    def _remember(
+        self,
+        ticket: Ticket,
+        conversation: Conversation,
+        final: Final,
+        messages: tuple[MessageRecord, ...],
+        now: float,
+    ) -> None:
+        answer = messages[-1] if len(messages) > len(ticket.place.asked) else None
+        if answer is None:
+            return
+        said = tuple[str, ...]()
+        if conversation.record.channel == "ha":
+            before = tuple(message for message in ticket.turn.messages if message.role != "system")
+            said = (*identity.window(before, WINDOW - 1), identity.digest(answer.message))
+        conversation.head = answer.key
+        self._remembered.note(
+            LastWords(
+                conversation_id=conversation.record.id,
+                run_id=ticket.run_id,
+                channel=conversation.record.channel,
+                at=now,
+                said=said,
+                parent=ticket.place.key,
+                answer=answer.message.content,
+                answer_key=answer.key,
+                is_cut_off=ticket.left_early or isinstance(final, RunFailed),
+                calls=tuple(call.id for call in answer.message.tool_calls),
+            )
+        )
+
+
+def _stopper(iteration: Iteration | None) -> str:
+    """Who cancelled a run from outside its own scope: the one who stopped its loop, else the shutdown."""
+    reason = iteration.stop_reason if iteration else ""
+    return reason if reason in _CANCELLED else "shutdown"

@@ -1,0 +1,162 @@
+"""A live conversation: its record and the turns that wait in it. What its loop waits for is `next`."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+import trio
+
+from thane.config import settings
+from thane.conversations.ticket import Ticket
+from thane.errors import ClientError
+from thane.loops.loop import EndLoop, Loop, Wake
+from thane.memory.records import ConversationRecord
+
+RETRY_SECONDS = 2.0
+"""When a refused client may try again: about the length of a short turn."""
+
+
+class Slots:
+    """How many turns run at a time in all. First come, first served."""
+
+    def __init__(self, total: int) -> None:
+        self._limiter = trio.CapacityLimiter(total)
+        self._line: dict[Ticket, None] = {}
+
+    def acquire_nowait(self, ticket: Ticket) -> bool:
+        try:
+            self._limiter.acquire_on_behalf_of_nowait(ticket)
+        except trio.WouldBlock:
+            return False
+        return True
+
+    async def acquire(self, ticket: Ticket) -> bool:
+        """Wait for a slot; False when the ticket was cancelled instead (its `line`), and has none."""
+        self._line[ticket] = None
+        try:
+            with ticket.line:
+                await self._limiter.acquire_on_behalf_of(ticket)
+                return True
+            return False
+        finally:
+            del self._line[ticket]
+
+    def release(self, ticket: Ticket) -> None:
+        self._limiter.release_on_behalf_of(ticket)
+
+    def position(self, ticket: Ticket) -> int:
+        """From 1; 0 for a ticket that does not wait for a slot."""
+        return next((place for place, each in enumerate(self._line, 1) if each is ticket), 0)
+
+    def statistics(self) -> tuple[int, int]:
+        """Turns that have a slot, and turns that wait for one."""
+        return int(self._limiter.borrowed_tokens), len(self._line)
+
+
+class Conversation:
+    """One conversation with a loop. Turns are taken one after the other, in the order in which they came."""
+
+    loop: Loop
+
+    def __init__(
+        self, record: ConversationRecord, limits: settings.Conversations, slots: Slots, crowded: Callable[[], bool]
+    ) -> None:
+        self.record = record
+        self.device = ""
+        self.head = ""
+        """Key of the last answer; "" when it is not known."""
+        self.turns = record.run_count
+        self.last_used = trio.current_time()
+        self.closed = False
+        """Once it is, the next turn of this conversation gets a new loop."""
+        self._limits = limits
+        self._slots = slots
+        self._crowded = crowded
+        self._queue: deque[Ticket] = deque()
+        self._running: Ticket | None = None
+        self._arrived = trio.Event()
+
+    @property
+    def is_idle(self) -> bool:
+        return self._running is None and not self._queue
+
+    @property
+    def queued(self) -> int:
+        """Turns that wait: for the one before them, or for a slot."""
+        return len(self._queue)
+
+    def check_room(self) -> None:
+        """Raise ClientError (429) when no further turn may wait here."""
+        if len(self._queue) >= self._limits.queue_turns + (self._running is None):
+            raise ClientError(
+                f"This conversation has {self._limits.queue_turns} turns waiting already. Try again later.",
+                status=429,
+                code="queue_full",
+                retry_after=RETRY_SECONDS,
+            )
+
+    def submit(self, ticket: Ticket) -> int:
+        """Queue a turn. Its position from 1, 0 when nothing of this conversation is ahead of it."""
+        self.turns += 1
+        self._queue.append(ticket)
+        self._arrived.set()
+        return len(self._queue) - (self._running is None)
+
+    def position(self, ticket: Ticket) -> int:
+        """Place of a queued turn, from 1; of the one at the front, its place among those that wait for a slot."""
+        place = self._queue.index(ticket) + 1
+        if self._running is None:
+            return (self._slots.position(ticket) or 1) if place == 1 else place - 1
+        return place
+
+    def remove(self, ticket: Ticket) -> None:
+        """Take a queued turn out, wherever it stands."""
+        self._queue.remove(ticket)
+        ticket.line.cancel()
+
+    def take_all(self) -> tuple[Ticket, ...]:
+        """Take out every queued turn: the loop has ended."""
+        self.closed = True
+        tickets = tuple(self._queue)
+        self._queue.clear()
+        return tickets
+
+    async def next(self) -> Wake:
+        """Wait for a turn and for its slot. Raises EndLoop when nobody came for long enough."""
+        while True:
+            if not self._queue:
+                await self._wait_for_turn()
+                continue
+            ticket = self._queue[0]
+            if not self._slots.acquire_nowait(ticket):
+                self.loop.enter("queued")
+                position = self._slots.statistics()[1] + 1
+                self.loop.publish(
+                    "loop_queued", run_id=ticket.run_id, conversation_id=ticket.conversation_id, position=position
+                )
+                if not await self._slots.acquire(ticket):
+                    continue
+                if not self._queue or self._queue[0] is not ticket:  # cancelled in the moment that it got its slot
+                    self._slots.release(ticket)
+                    continue
+            self._queue.popleft()
+            self._running = ticket
+            return Wake(ticket, ticket.conversation_id, ticket.run_id)
+
+    def finish(self, ticket: Ticket) -> None:
+        """The running turn is done: its slot is free again."""
+        self._running = None
+        self.last_used = trio.current_time()
+        self._slots.release(ticket)
+
+    async def _wait_for_turn(self) -> None:
+        if self._crowded():
+            self.closed = True
+            raise EndLoop("crowded")
+        self._arrived = trio.Event()
+        with trio.move_on_at(self.last_used + self._limits.idle_seconds):
+            await self._arrived.wait()
+        if not self._queue and trio.current_time() >= self.last_used + self._limits.idle_seconds:
+            self.closed = True
+            raise EndLoop("idle")

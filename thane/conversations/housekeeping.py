@@ -1,0 +1,136 @@
+"""Open WebUI's requests for itself (titles, tags, follow-ups, …): knowing them, and answering them without a model.
+
+They belong to no conversation, whoever's chat they quote. Pure. Its prompts were read in Open WebUI 0.12.4
+(config.py, utils/context_compaction.py); those of 0.6 to 0.8 are in CLIENTS.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import msgspec
+
+from thane.conversations.words import cut
+from thane.turn import Turn
+
+_TASK = "### Task:\n"
+_AFTER_TASK = {
+    "Generate a concise": "title_generation",
+    "Generate 1-3 broad tags": "tags_generation",
+    "Predict 3-5 useful messages": "follow_up_generation",
+    "Suggest 3-5 relevant follow-up": "follow_up_generation",
+    "Analyze the chat history to determine the necessity": "query_generation",
+    "You are an autocompletion system": "autocomplete_generation",
+    "Generate a detailed prompt for am image": "image_prompt_generation",
+    "Summarize the conversation history that will be compacted": "context_compaction",
+}
+_WITHOUT_HEADING = {
+    "Your task is to reflect the speaker's likely facial expression": "emoji_generation",
+    "You have been provided with a set of responses": "moa_response_generation",
+}
+_HISTORY = re.compile(r"<chat_history>\n?(.*)\n?</chat_history>", re.DOTALL)
+_SPEAKER = re.compile(r"^(USER|ASSISTANT|SYSTEM|TOOL): ", re.MULTILINE)
+_WORD = re.compile(r"[^\W\d_]{4,}")
+_COMMON = frozenset(
+    re.split(
+        r"\s+",
+        """about after again also anything because been before being could does doing done from have here into just know
+        like more much need only other please should some than thank thanks that their them then there these they this
+        those turn very want were what when where which while will with would your yours""",
+    )
+)
+_TAGS = 3
+_TITLE_WORDS = 6
+_TITLE_CHARS = 48
+_COMPACTED_LINES = 40
+_COMPACTED_CHARS = 200  # of a line
+
+
+def recognise(turn: Turn) -> str:
+    """The kind of housekeeping that a turn asks for; "" for a real turn.
+
+    What the request says of itself (`Caller.task`) counts first. By content, only a lone user message without tools
+    can be housekeeping, and only from its first words on, so that nobody who quotes such a prompt is mistaken for it.
+    """
+    if turn.caller.task:
+        return turn.caller.task
+    if turn.tools:
+        return ""
+    said = [message for message in turn.messages if message.role != "system"]
+    if len(said) != 1 or said[0].role != "user":
+        return ""
+    if turn.messages[0].role == "system" and turn.messages[0].content.lstrip().startswith("Available Tools:"):
+        return "function_calling"
+    text = said[0].content.lstrip()
+    known = _WITHOUT_HEADING
+    if text.startswith(_TASK):
+        text, known = text.removeprefix(_TASK).lstrip(), _AFTER_TASK
+    return next((kind for opening, kind in known.items() if text.startswith(opening)), "")
+
+
+def answer(kind: str, turn: Turn) -> str:
+    """A small valid answer of the form that `kind` asks for, made from the quoted chat alone; "" for unknown kinds."""
+    prompt = next((message.content for message in reversed(turn.messages) if message.role == "user"), "")
+    make = _ANSWERS.get(kind)
+    return make(prompt) if make else ""
+
+
+def _json(key: str, value: object) -> str:
+    return msgspec.json.encode({key: value}).decode()
+
+
+def _history(prompt: str) -> str:
+    found = _HISTORY.search(prompt)
+    return found[1].strip() if found else ""
+
+
+def _first_words(prompt: str) -> str:
+    """The first thing that the user says in the quoted chat (`USER: …` lines, Open WebUI's utils/misc.py)."""
+    said = _SPEAKER.split(_history(prompt))
+    for speaker, text in zip(said[1::2], said[2::2], strict=True):
+        if speaker == "USER" and text.strip():
+            return text.strip()
+    return said[0].strip()
+
+
+def _tags(prompt: str) -> list[str]:
+    """The words that the quoted chat uses most, first used first; `General` where there are none."""
+    counts: dict[str, int] = {}
+    for word in _WORD.findall(_SPEAKER.sub("", _history(prompt))):
+        if word.lower() not in _COMMON:
+            counts[word.lower()] = counts.get(word.lower(), 0) + 1
+    most = sorted(counts, key=lambda word: -counts[word])[:_TAGS]
+    return [word.capitalize() for word in most] or ["General"]
+
+
+def _first_response(prompt: str) -> str:
+    """Without a model there is nothing to weigh the responses with: the first one stands."""
+    found = re.search(r'Responses from models:\s*"""(.*?)"""', prompt, re.DOTALL)
+    return (found[1] if found else prompt.rpartition("Responses from models:")[2]).strip()
+
+
+def _compacted(prompt: str) -> str:
+    """What is to be compacted, as it is but shortened: leaving out words beats inventing some."""
+    part = prompt.partition("### Messages Being Compacted:")[2].partition("### Recent Messages Kept In Context:")[0]
+    before = prompt.partition("### Previous Summary:")[2].partition("### Messages Being Compacted:")[0].strip()
+    lines = [cut(line.strip(), _COMPACTED_CHARS) for line in part.splitlines() if line.strip()]
+    return "\n".join(([before] if before else []) + lines[-_COMPACTED_LINES:])
+
+
+def _title(prompt: str) -> str:
+    return cut(" ".join(_first_words(prompt).split()[:_TITLE_WORDS]), _TITLE_CHARS)
+
+
+_ANSWERS: dict[str, Callable[[str], str]] = {
+    "title_generation": lambda prompt: _json("title", _title(prompt)),
+    "tags_generation": lambda prompt: _json("tags", _tags(prompt)),
+    "follow_up_generation": lambda _prompt: _json("follow_ups", []),
+    "query_generation": lambda _prompt: _json("queries", []),
+    "autocomplete_generation": lambda _prompt: _json("text", ""),
+    "image_prompt_generation": lambda prompt: _json("prompt", _first_words(prompt)),
+    "function_calling": lambda _prompt: _json("tool_calls", []),
+    "emoji_generation": lambda _prompt: "🙂",
+    "moa_response_generation": _first_response,
+    "context_compaction": _compacted,
+}

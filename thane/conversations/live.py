@@ -1,0 +1,45 @@
+"""A turn that is waiting or running, as the dashboard and the API see it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from thane.turn import Channel
+
+
+class Span(msgspec.Struct, frozen=True):
+    """One bar of a run's waterfall. `started_at` is epoch seconds; `duration` is None while it goes on."""
+
+    kind: Literal["queue", "model", "tool", "error"]
+    name: str
+    started_at: float
+    duration: float | None
+    state: Literal["running", "done", "error"]
+
+
+class LiveRun(msgspec.Struct, frozen=True):
+    """One turn now. `title` is the conversation's; `position` counts from 1 and is 0 for one that is not waiting.
+
+    `started_at` is when it was accepted, in epoch seconds; `what` says in a few words what it does now;
+    `output_tokens` counts the pieces of the answer so far, which is about its tokens; `first_token` is in seconds.
+    """
+
+    run_id: str
+    conversation_id: str
+    loop_id: str
+    channel: Channel
+    title: str
+    turn_number: int
+    state: Literal["queued", "processing"]
+    position: int
+    started_at: float
+    profile: str
+    model: str
+    what: str
+    text_chars: int
+    output_tokens: int
+    first_token: float | None
+    spans: tuple[Span, ...]
+    task: str = ""

@@ -1,0 +1,352 @@
+"""Watches one run go by: what it says becomes events, the live view, and in the end the run's record.
+
+It stands beside the stream, never in it: a piece of text costs an append, and nothing is published for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import msgspec
+import trio
+
+from thane.clock import Clock
+from thane.conversations.live import LiveRun, Span
+from thane.conversations.words import cut
+from thane.events.event import Publisher
+from thane.loops.loop import Iteration
+from thane.memory.records import RunRecord, RunState, StepRecord, ToolCallRecord
+from thane.turn import (
+    AgentEvent,
+    Batch,
+    Channel,
+    ModelFinished,
+    ModelStarted,
+    RunFailed,
+    RunFinished,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolFinished,
+    ToolStarted,
+    Usage,
+)
+
+RESULT_CHARS = 200
+"""Longest tool result in an event (REFERENCE 3); the archive has the whole."""
+
+_encoder = msgspec.json.Encoder()
+
+
+class RunFacts(msgspec.Struct, frozen=True):
+    """What is known of a run when it is accepted. `title` is that of what was asked now."""
+
+    run_id: str
+    conversation_id: str
+    loop_id: str
+    channel: Channel
+    profile: str
+    title: str
+    conversation_title: str
+    turn_number: int
+    task: str = ""
+
+
+class _OpenSpan:
+    """A span as it grows. Times are the clock's, durations trio's."""
+
+    def __init__(self, kind: Literal["queue", "model", "tool", "error"], name: str, at: float) -> None:
+        self.kind: Literal["queue", "model", "tool", "error"] = kind
+        self.name = name
+        self.at = at
+        self.began = trio.current_time()
+        self.duration: float | None = None
+        self.state: Literal["running", "done", "error"] = "running"
+
+    def end(self, state: Literal["done", "error"], duration: float | None = None) -> None:
+        if self.duration is None:
+            self.duration = trio.current_time() - self.began if duration is None else duration
+            self.state = state
+
+    def view(self) -> Span:
+        return Span(self.kind, self.name, self.at, self.duration, self.state)
+
+
+class Recorder:
+    """One run, from when it was accepted. `begin` when it starts to be worked on, `observe` each batch, then `end`."""
+
+    def __init__(self, facts: RunFacts, events: Publisher, clock: Clock) -> None:
+        self.facts = facts
+        self.accepted_at = clock.time()
+        self._events = events
+        self._clock = clock
+        self._accepted = trio.current_time()
+        self._began: float | None = None
+        self._iteration: Iteration | None = None
+        self._text: list[str] = []
+        self._thinking: list[str] = []
+        self._chars = 0
+        self._first_token: float | None = None
+        self._model = ""
+        self._step: ModelStarted | None = None
+        self._step_at = 0.0
+        self._step_pieces = 0
+        self._model_span: _OpenSpan | None = None
+        self._tools: dict[str, tuple[ToolStarted, _OpenSpan]] = {}
+        self._steps: list[StepRecord] = []
+        self._calls: list[ToolCallRecord] = []
+        self._spans: list[_OpenSpan] = [_OpenSpan("queue", "queue", self.accepted_at)]
+        self._what = "waiting"
+
+    @property
+    def text(self) -> str:
+        """What was said so far."""
+        return "".join(self._text)
+
+    def elapsed(self) -> float:
+        """Seconds since the run was accepted."""
+        return trio.current_time() - self._accepted
+
+    def begin(self, iteration: Iteration | None) -> None:
+        """The run is being worked on, by this iteration of its loop if it has one."""
+        self._began = trio.current_time()
+        self._iteration = iteration
+        self._spans[0].end("done")
+        self._what = "thinking"
+        facts = self.facts
+        self._publish(
+            "request_start", request_id=facts.run_id, channel=facts.channel, profile=facts.profile, title=facts.title
+        )
+
+    def observe(self, batch: Batch) -> None:
+        """Take note of a batch. Called for every piece of an answer: the common case is an append."""
+        for index, event in enumerate(batch):
+            if type(event) is Text:
+                if self._first_token is None:
+                    self._first_token = trio.current_time() - (self._began or self._accepted)
+                    self._what = "writing the answer"
+                self._text.append(event.text)
+                self._chars += len(event.text)
+            elif type(event) is Thinking:
+                self._thinking.append(event.text)
+            elif type(event) is ModelStarted:
+                self._model_started(event)
+            elif type(event) is ModelFinished:
+                self._model_finished(event, batch[index + 1 :])
+            elif type(event) is ToolStarted:
+                self._tool_started(event)
+            elif type(event) is ToolFinished:
+                self._tool_finished(event)
+
+    def view(self, state: Literal["queued", "processing"], position: int = 0) -> LiveRun:
+        """The run as it stands."""
+        facts = self.facts
+        return LiveRun(
+            run_id=facts.run_id,
+            conversation_id=facts.conversation_id,
+            loop_id=facts.loop_id,
+            channel=facts.channel,
+            title=facts.conversation_title,
+            turn_number=facts.turn_number,
+            state=state,
+            position=position,
+            started_at=self.accepted_at,
+            profile=facts.profile,
+            model=self._model,
+            what=f"waiting, place {position}" if position else self._what,
+            text_chars=self._chars,
+            output_tokens=len(self._text),
+            first_token=self._first_token,
+            spans=tuple(span.view() for span in self._spans),
+            task=facts.task,
+        )
+
+    def opening(self, state: RunState) -> RunRecord:
+        """The run's record before it has ended."""
+        facts = self.facts
+        return RunRecord(
+            id=facts.run_id,
+            conversation_id=facts.conversation_id,
+            loop_id=facts.loop_id,
+            channel=facts.channel,
+            profile=facts.profile,
+            state=state,
+            started_at=self.accepted_at,
+            title=facts.title,
+            task=facts.task,
+        )
+
+    def end(self, final: RunFinished | RunFailed, cancelled_by: str = "") -> RunRecord:
+        """Close what is open and make the run's record."""
+        self._what = "storing"
+        now = trio.current_time()
+        cut_short = isinstance(final, RunFailed)
+        for span in self._spans:
+            span.end("error" if cut_short else "done")
+        for started, span in self._tools.values():
+            self._calls.append(self._call(started.step, started.call, span, "", ok=False))
+        self._tools.clear()
+        record = msgspec.structs.replace(
+            self.opening("done"),
+            model=self._model,
+            text=self.text,
+            thinking="".join(self._thinking),
+            queued=(now if self._began is None else self._began) - self._accepted,
+            duration=now - self._accepted,
+            first_token=self._first_token,
+            steps=tuple(self._steps),
+        )
+        if isinstance(final, RunFinished):
+            for call in final.client_calls:
+                self._calls.append(self._client_call(call, final.steps))
+            return msgspec.structs.replace(
+                record,
+                model=final.model,
+                text=final.text or record.text,
+                usage=final.usage,
+                finish_reason=final.finish_reason,
+                tool_calls=tuple(self._calls),
+            )
+        return msgspec.structs.replace(
+            record,
+            state="cancelled" if final.failure == "cancelled" else "failed",
+            usage=self.usage() if final.failure == "cancelled" else final.usage,
+            failure=final.failure,
+            error=final.message,
+            cancelled_by=cancelled_by,
+            tool_calls=tuple(self._calls),
+        )
+
+    def usage(self) -> Usage:
+        """Tokens so far: of the finished steps as counted, of the one that goes on about."""
+        total = sum((step.usage for step in self._steps), Usage())
+        if self._step is None:
+            return total
+        pieces = len(self._text) + len(self._thinking) - self._step_pieces
+        return total + Usage(self._step.estimated_tokens, pieces, estimated=True)
+
+    def publish_end(self, record: RunRecord, final: RunFinished | RunFailed) -> None:
+        """Publish how the run ended, once it is recorded, and tell its iteration."""
+        elapsed_ms = round(record.duration * 1000)
+        if isinstance(final, RunFinished):
+            if final.client_calls:
+                calls = [{"id": call.id, "name": call.name, "args": call.arguments} for call in final.client_calls]
+                self._publish("client_tool_call", calls=calls)
+            self._publish(
+                "request_complete",
+                model=final.model,
+                iterations=final.steps,
+                total_tokens_in=final.usage.input_tokens,
+                total_tokens_out=final.usage.output_tokens,
+                elapsed_ms=elapsed_ms,
+            )
+        elif final.failure == "cancelled":
+            self._publish("request_cancelled", by=record.cancelled_by, elapsed_ms=elapsed_ms)
+        else:
+            self._publish("request_failed", failure=final.failure, error=final.message, elapsed_ms=elapsed_ms)
+        if self._iteration is not None:
+            self._tell(self._iteration, record)
+
+    def _tell(self, iteration: Iteration, record: RunRecord) -> None:
+        iteration.model = record.model
+        iteration.input_tokens = record.usage.input_tokens
+        iteration.output_tokens = record.usage.output_tokens
+        for call in record.tool_calls:
+            iteration.tools_used[call.name] = iteration.tools_used.get(call.name, 0) + 1
+        iteration.summary["state"] = record.state
+        if record.cancelled_by:
+            iteration.summary["cancelled_by"] = record.cancelled_by
+
+    def _model_started(self, event: ModelStarted) -> None:
+        self._step, self._step_at = event, self._clock.time()
+        self._step_pieces = len(self._text) + len(self._thinking)
+        self._model = event.model
+        self._what = "thinking"
+        self._model_span = _OpenSpan("model", event.model, self._step_at)
+        self._spans.append(self._model_span)
+        sizes = {"est_tokens": event.estimated_tokens, "messages": event.messages, "tools": event.tools}
+        self._publish("llm_call", iter=event.step, model=event.model, provider=event.provider, **sizes)
+        self._progress("loop_llm_start", model=event.model, iteration=event.step, **sizes)
+
+    def _model_finished(self, event: ModelFinished, rest: Sequence[AgentEvent]) -> None:
+        if self._model_span is not None:
+            self._model_span.end("done", event.duration)
+        self._steps.append(
+            StepRecord(
+                step=event.step,
+                model=event.model,
+                provider=event.provider,
+                usage=event.usage,
+                finish_reason=event.finish_reason,
+                started_at=self._step_at or self._clock.time() - event.duration,
+                duration=event.duration,
+                first_token=event.first_token,
+            )
+        )
+        self._step = None
+        self._publish(
+            "llm_response",
+            iter=event.step,
+            model=event.model,
+            tokens_in=event.usage.input_tokens,
+            tokens_out=event.usage.output_tokens,
+            tool_calls=sum(type(each) is ToolStarted for each in rest),
+            duration_ms=round(event.duration * 1000),
+        )
+        self._progress(
+            "loop_llm_response",
+            model=event.model,
+            input_tokens=event.usage.input_tokens,
+            output_tokens=event.usage.output_tokens,
+        )
+
+    def _tool_started(self, event: ToolStarted) -> None:
+        span = _OpenSpan("tool", event.call.name, self._clock.time())
+        self._spans.append(span)
+        self._tools[event.call.id] = (event, span)
+        self._what = event.call.name
+        about = {"tool": event.call.name, "call_id": event.call.id, "args": event.call.arguments}
+        self._publish("tool_call", **about)
+        self._progress("loop_tool_start", **about)
+
+    def _tool_finished(self, event: ToolFinished) -> None:
+        _, span = self._tools.pop(event.call.id, (event, _OpenSpan("tool", event.call.name, self._clock.time())))
+        span.end("done" if event.ok else "error", event.duration)
+        self._calls.append(self._call(event.step, event.call, span, event.result, ok=event.ok))
+        self._what = next((started.call.name for started, _ in self._tools.values()), "thinking")
+        about: dict[str, Any] = {"tool": event.call.name, "call_id": event.call.id}
+        about["result" if event.ok else "error"] = cut(event.result, RESULT_CHARS)
+        self._publish("tool_done", ok=event.ok, duration_ms=round(event.duration * 1000), **about)
+        self._progress("loop_tool_done", **about)
+
+    def _call(self, step: int, call: ToolCall, span: _OpenSpan, result: str, *, ok: bool) -> ToolCallRecord:
+        return ToolCallRecord(
+            id=call.id,
+            run_id=self.facts.run_id,
+            conversation_id=self.facts.conversation_id,
+            step=step,
+            name=call.name,
+            arguments=_encoder.encode(call.arguments).decode(),
+            result=result,
+            ok=ok,
+            started_at=span.at,
+            duration=span.duration or 0.0,
+        )
+
+    def _client_call(self, call: ToolCall, step: int) -> ToolCallRecord:
+        """A call that the client now runs: how it went is in the tool message that comes back."""
+        span = _OpenSpan("tool", call.name, self._clock.time())
+        record = self._call(step, call, span, "", ok=True)
+        return msgspec.structs.replace(record, owner="client")
+
+    def _publish(self, kind: str, /, **data: object) -> None:
+        facts = self.facts
+        if facts.task:
+            data["task"] = facts.task
+        ids = {"run_id": facts.run_id, "conversation_id": facts.conversation_id, "loop_id": facts.loop_id}
+        self._events.publish("agent", kind, **ids, **data)
+
+    def _progress(self, kind: str, /, **data: object) -> None:
+        if self._iteration is not None:
+            self._iteration.progress(kind, **data)

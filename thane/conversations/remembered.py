@@ -1,0 +1,115 @@
+"""The last words of recent conversations, in memory: what tells histories apart that were trimmed or cut off.
+
+The archive finds a conversation by the whole path to a message. This is for requests whose path it cannot know: the
+beginning is gone (Home Assistant's `max_history`), or the last answer was stopped and only a part of it came back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from thane.conversations import identity
+from thane.memory.records import Holder
+from thane.turn import Channel
+
+WINDOW = 64
+"""Messages of a history that are compared where its beginning may be gone."""
+
+
+class LastWords(msgspec.Struct, frozen=True):
+    """How a conversation's last turn that was answered, at least in part, ended. `at` is epoch seconds."""
+
+    conversation_id: str
+    run_id: str
+    channel: Channel
+    at: float
+    said: tuple[str, ...]
+    """Digests of its last messages, the answer's last."""
+    parent: str
+    """Key above the answer."""
+    answer: str
+    answer_key: str
+    is_cut_off: bool = False
+    """Whether the client may have got only a part of the answer."""
+    calls: tuple[str, ...] = ()
+    """Ids of the calls that the client was asked to run."""
+
+
+class Remembered:
+    """Last words by conversation, the most recent ones."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._last: dict[str, LastWords] = {}
+        self._called: dict[str, set[str]] = {}
+        self._cut_off: dict[str, set[str]] = {}
+        self._answers: dict[str, set[str]] = {}
+        self._forgot_until = 0.0  # `at` of the latest Home Assistant conversation that had to make room
+
+    def get(self, conversation_id: str) -> LastWords | None:
+        return self._last.get(conversation_id)
+
+    def note(self, words: LastWords) -> None:
+        """Remember a conversation's last words in place of those before."""
+        self._drop(words.conversation_id)
+        self._last[words.conversation_id] = words
+        for index, entries in self._entries(words):
+            for entry in entries:
+                index.setdefault(entry, set()).add(words.conversation_id)
+        while len(self._last) > self._most:
+            oldest = self._last[next(iter(self._last))]
+            self._drop(oldest.conversation_id)
+            if oldest.channel == "ha":
+                self._forgot_until = max(self._forgot_until, oldest.at)
+
+    def evidence(self, call_ids: Iterable[str], users: dict[str, str]) -> identity.Evidence:
+        """What is known about who asked for these calls and who waits for any."""
+        called = [self._called.get(call_id, set[str]()) for call_id in call_ids]
+        waiting = (each for each, words in self._last.items() if words.calls)
+        return identity.Evidence(frozenset(set[str]().union(*called)), frozenset(waiting), users)
+
+    def cut_off(self, parent: str, text: str) -> tuple[Holder, ...]:
+        """Conversations whose answer below `parent` may have reached the client as no more than `text`."""
+        text = text.strip()
+        if not text:
+            return ()
+        found = (self._last[each] for each in sorted(self._cut_off.get(parent, ())))
+        return tuple(
+            Holder(words.conversation_id, words.at, True, words.channel)
+            for words in found
+            if words.answer.strip().startswith(text)
+        )
+
+    def trimmed(self, visible: Sequence[str], now: float, idle_seconds: float) -> str:
+        """The one Home Assistant conversation of the last `idle_seconds` that ended in `visible`; "" for none or more.
+
+        Nobody is known again while one that could be meant was forgotten.
+        """
+        if not visible or now - self._forgot_until <= idle_seconds:
+            return ""
+        found = [
+            each
+            for each in self._answers.get(visible[-1], ())
+            if now - self._last[each].at <= idle_seconds and identity.continues(visible, self._last[each].said)
+        ]
+        return found[0] if len(found) == 1 else ""
+
+    def _drop(self, conversation_id: str) -> None:
+        words = self._last.pop(conversation_id, None)
+        if words is None:
+            return
+        for index, entries in self._entries(words):
+            for entry in entries:
+                index[entry].discard(conversation_id)
+                if not index[entry]:
+                    del index[entry]
+
+    def _entries(self, words: LastWords) -> tuple[tuple[dict[str, set[str]], Iterable[str]], ...]:
+        """Each index, with the entries that it has for these words."""
+        return (
+            (self._called, set(words.calls)),
+            (self._cut_off, (words.parent,) if words.is_cut_off else ()),
+            (self._answers, words.said[-1:] if words.channel == "ha" else ()),
+        )

@@ -1,0 +1,54 @@
+"""What people said, made short or plain for names and comparison. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from thane.turn import Message
+
+TITLE_CHARS = 24
+"""Longest display name (REFERENCE 2.7)."""
+
+_RETRIEVAL = "### Task:\nRespond to the user query using the provided context"
+_NAMELESS = "conversation"
+
+
+def spoken(content: str) -> str:
+    """A user message without the retrieval prompt that Open WebUI puts before it, and only on the newest message.
+
+    Its template ends in `</context>` and the query follows; older ones put it in `<user_query>` (CLIENTS.md).
+    """
+    text = content.strip()
+    if not text.startswith(_RETRIEVAL):
+        return text
+    rest = text.rpartition("</context>")[2].strip()
+    if rest.startswith("<user_query>"):
+        rest = rest.removeprefix("<user_query>").removesuffix("</user_query>").strip()
+    return rest or text
+
+
+def title(text: str) -> str:
+    """A display name: one line of at most `TITLE_CHARS` characters."""
+    line = cut(" ".join(text.split()), TITLE_CHARS)
+    return line or _NAMELESS
+
+
+def first_title(messages: Iterable[Message]) -> str:
+    """The display name that a conversation has for good: that of the first thing said by the user."""
+    return title(next((spoken(each.content) for each in messages if each.role == "user"), ""))
+
+
+def last_title(messages: Iterable[Message]) -> str:
+    """The display name of a turn: that of the last thing said by the user."""
+    return title(next((spoken(each.content) for each in reversed(tuple(messages)) if each.role == "user"), ""))
+
+
+def loop_name(channel: str, name: str) -> str:
+    """The name of a conversation's loop, cleaned as in REFERENCE 3: no control characters, no further slash."""
+    clean = "".join(char for char in name.strip() if char >= " " and char != "\x7f").replace("/", "_")
+    return f"{channel}/{clean or _NAMELESS}"
+
+
+def cut(text: str, chars: int) -> str:
+    """`text`, or its beginning and `…` where it is longer than `chars` characters; never in the middle of one."""
+    return text if len(text) <= chars else text[: chars - 1] + "…"
