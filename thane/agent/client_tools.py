@@ -13,12 +13,15 @@ Thane's first. Where both have a tool of one name the client's is offered: the c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
 
 from thane.turn import ToolSpec, Turn
+
+_HOUSE_TOOL = re.compile(r"Hass[A-Z]\w*|GetLiveContext")
 
 type Mode = Literal["auto", "strip", "pass"]
 
@@ -40,8 +43,7 @@ def is_house_tool(name: str) -> bool:
 
     2026.11 names them `intent__HassTurnOn` and `homeassistant__GetLiveContext`, older ones without a prefix.
     """
-    short = _short(name)
-    return short.startswith("Hass") or short == "GetLiveContext"
+    return _HOUSE_TOOL.fullmatch(_short(name)) is not None
 
 
 def offer_tools(turn: Turn, own: Iterable[ToolSpec], mode: Mode, *, linked: bool) -> Offer:

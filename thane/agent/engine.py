@@ -14,7 +14,6 @@ from __future__ import annotations
 import random
 from collections.abc import Awaitable, Callable
 from datetime import datetime, tzinfo
-from inspect import isawaitable
 from typing import Protocol, runtime_checkable
 from zoneinfo import ZoneInfo
 
@@ -73,7 +72,7 @@ class RunContext(msgspec.Struct, frozen=True):
 class Recogniser(Protocol):
     """A provider that knows beforehand whether it understands a request, as the embedded brain does."""
 
-    def recognises(self, request: ModelRequest) -> bool | Awaitable[bool]: ...
+    async def recognises(self, request: ModelRequest) -> bool: ...
 
 
 class Agent:
@@ -224,10 +223,8 @@ class _Run:
             plain = not self._turn.caller.task and self._turn.options.format is None
             self._understood = False
             if plain and isinstance(brain, Recogniser):
-                answer = brain.recognises(
-                    self._request(Choice(EMBEDDED, EMBEDDED, ""), self._turn.messages, tools=True)
-                )
-                self._understood = await answer if isawaitable(answer) else answer
+                embedded = Choice(EMBEDDED, EMBEDDED, "")
+                self._understood = await brain.recognises(self._request(embedded, self._turn.messages, tools=True))
         return self._understood
 
     def _choose(self, choice: Choice) -> None:

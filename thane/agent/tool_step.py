@@ -32,30 +32,29 @@ async def run_tools(
     Cancelled, the tools are too.
     """
     results: list[Message | None] = [None] * len(tasks)
-    places = trio.CapacityLimiter(settings.parallel_tools)
+    places = trio.Semaphore(settings.parallel_tools)
     sending = trio.Lock()  # events of tools that run side by side: one at a time
 
     async def run(index: int, task: Task) -> None:
-        async with places:
-            call, started = task.call, trio.current_time()
-            async with sending:
-                await send((ToolStarted(step, call),))
+        call, started = task.call, trio.current_time()
+        try:
             if task.refusal:
                 result = ToolResult(task.refusal, ok=False)
             else:
                 result = await _call(call, registry, context(call), settings.tool_timeout_seconds)
-            content = cut_result(result.content, settings.tool_result_chars)
-            results[index] = Message("tool", content, tool_call_id=call.id, tool_name=call.name)
-            finished = ToolFinished(step, call, result.ok, content, trio.current_time() - started)
-            async with sending:
-                await send((finished,))
+        finally:
+            places.release()
+        content = cut_result(result.content, settings.tool_result_chars)
+        results[index] = Message("tool", content, tool_call_id=call.id, tool_name=call.name)
+        async with sending:
+            await send((ToolFinished(step, call, result.ok, content, trio.current_time() - started),))
 
-    if len(tasks) == 1:
-        await run(0, tasks[0])
-    else:
-        async with trio.open_nursery() as nursery:
-            for index, task in enumerate(tasks):
-                nursery.start_soon(run, index, task)
+    async with trio.open_nursery() as nursery:
+        for index, task in enumerate(tasks):
+            await places.acquire()  # here, so that they begin in call order
+            async with sending:
+                await send((ToolStarted(step, task.call),))
+            nursery.start_soon(run, index, task)
     return tuple(result for result in results if result is not None)
 
 

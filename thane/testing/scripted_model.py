@@ -8,7 +8,7 @@ A script is a list of batches, pauses (a float, in seconds) and errors to raise.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 
@@ -18,7 +18,7 @@ from thane.models.provider import ModelCalls, ModelDone, ModelInfo, ModelOutput,
 from thane.turn import JSON, FinishReason, Text, ToolCall, Usage
 
 type Batch = tuple[ModelOutput, ...]
-type Script = list[Batch | float | Exception]
+type Script = Sequence[Batch | float | Exception]
 
 _numbers = count(1)
 
@@ -40,10 +40,13 @@ class ScriptedModel:
     def __init__(
         self, *scripts: Script, name: str = "ollama", models: tuple[str, ...] = ("qwen3:4b",), understands: str = ""
     ) -> None:
-        """`understands` are words that `recognises` finds, as the embedded brain would, in the last user message."""
+        """`models` are those that it `has`.
+
+        `understands` are words that `recognises` looks for in the last user message, as the embedded brain would.
+        """
         self._name = name
         self._scripts = list(scripts)
-        self._models = models
+        self.has = models
         self._understands = understands
         self.requests: list[ModelRequest] = []
         self.open = 0
@@ -71,9 +74,10 @@ class ScriptedModel:
 
     async def models(self) -> tuple[ModelInfo, ...]:
         await trio.lowlevel.checkpoint()
-        return tuple(ModelInfo(name, self._name) for name in self._models)
+        return tuple(ModelInfo(name, self._name) for name in self.has)
 
-    def recognises(self, request: ModelRequest) -> bool:
+    async def recognises(self, request: ModelRequest) -> bool:
+        await trio.lowlevel.checkpoint()
         said = next((message.content for message in reversed(request.messages) if message.role == "user"), "")
         return bool(self._understands) and self._understands in said
 
