@@ -1,0 +1,288 @@
+"""OpenAI's chat completions, the request side: a body becomes a `ChatRequest`.
+
+Sources: OpenAI's API reference as the official SDKs type it, and what Ollama makes of it (CONTRACT.md, section 3).
+Parameters that mean nothing here (`logit_bias`, `store`, …) are ignored. Not here: the answer
+(`thane.wire.openai_reply`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from thane.config.settings import Limits
+from thane.turn import JSON, Options, Role, ToolSpec, Turn
+from thane.wire import caller
+from thane.wire.chat import Call, ChatRequest, Said, as_object, check_counts, check_images, pair, plain
+from thane.wire.errors import FieldError
+from thane.wire.fields import Fields, Path, kind, written
+from thane.wire.ollama_chat import parameters_of
+
+type Effort = bool | Literal["low", "medium", "high", "max"]
+
+_ROLES: dict[str, Role] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+    "tool": "tool",
+    "function": "tool",
+}
+_EFFORTS: dict[str, Effort] = {
+    "none": False,
+    "minimal": "low",
+    "low": "low",
+    "medium": "medium",
+    "high": "high",
+    "max": "max",
+    "xhigh": "max",
+    "ultra": "max",
+}
+_KINDS = {
+    "string": "a string",
+    "bool": "a boolean",
+    "number": "a number",
+    "integer": "an integer",
+    "array": "an array",
+    "object": "an object",
+}
+_CONTENT = "a string or an array of content parts"
+
+
+class OpenAiDialect:
+    """Errors as OpenAI's API words them."""
+
+    folds_keys = False
+
+    def wrong_type(self, path: Path, expected: str, value: object) -> FieldError:
+        place = written(path)
+        got = _got(value)
+        return FieldError(
+            f"Invalid type for '{place}': expected {_KINDS.get(expected, expected)}, but got {got} instead.",
+            place,
+            code="invalid_type",
+        )
+
+
+_DIALECT = OpenAiDialect()
+
+
+def decode(document: Any, headers: Mapping[str, str], limits: Limits) -> ChatRequest:
+    """Read a request. Header names are lower-case. Raises ClientError (400) in OpenAI's words."""
+    body = Fields(as_object(document), _DIALECT)
+    given = body.items("messages")
+    if not given:
+        raise FieldError("[] is too short - 'messages'", "messages")
+    if (body.integer("n") or 1) != 1:
+        raise FieldError("Invalid 'n': only one answer is given to a request, so n must be 1.", "n")
+    check_counts(len(given), len(body.items("tools")), limits)
+    messages = pair(
+        plain(item) or _message(body.element("messages", index), limits) for index, item in enumerate(given)
+    )
+    tools = tuple(_tool(each) for each in body.objects("tools"))
+    turn = Turn(
+        messages=messages,
+        model=body.text("model"),
+        tools=tools,
+        tool_choice=_tool_choice(body, tools),
+        options=_options(body),
+        caller=caller.identify(headers, messages, tools, body.values),
+    )
+    streaming = body.object("stream_options")
+    return ChatRequest(
+        turn,
+        stream=body.flag("stream", default=False),
+        wants_usage=streaming is not None and streaming.flag("include_usage", default=False),
+    )
+
+
+def _message(fields: Fields, limits: Limits) -> Said:
+    role = fields.text("role").lower()
+    if role not in _ROLES:
+        raise FieldError(
+            f"Invalid value: '{role}'. Supported values are: 'system', 'developer', 'user', 'assistant' and 'tool'.",
+            fields.where("role"),
+            code="invalid_value",
+        )
+    content, images = _content(fields, limits)
+    calls = [_call(each) for each in fields.objects("tool_calls")]
+    if old := fields.object("function_call"):
+        calls.append(Call("", old.text("name"), _arguments(old)))
+    return Said(
+        role=_ROLES[role],
+        content=content,
+        thinking=fields.text("reasoning_content") or fields.text("reasoning"),
+        calls=calls,
+        call_id=fields.text("tool_call_id"),
+        tool_name=fields.text("name") if _ROLES[role] == "tool" else "",
+        images=images,
+    )
+
+
+def _content(fields: Fields, limits: Limits) -> tuple[str, tuple[str, ...]]:
+    """Text and images of a message; several texts are set one below the other."""
+    content = fields.values.get("content")
+    if content is None or isinstance(content, str):
+        return content or "", ()
+    if not isinstance(content, list):
+        raise fields.wrong("content", _CONTENT)
+    texts: list[str] = []
+    images: list[str] = []
+    for part in fields.objects("content"):
+        match part.text("type"):
+            case "text" | "input_text" | "output_text":
+                texts.append(part.text("text"))
+            case "refusal":
+                texts.append(part.text("refusal"))
+            case "image_url" | "input_image":
+                images.append(_image(part))
+            case other:
+                raise FieldError(
+                    f"{part.where()} is of type '{other}'; text and image_url are understood", part.where("type")
+                )
+    return "\n".join(texts), check_images(images, limits, fields.where("content"))
+
+
+def _image(part: Fields) -> str:
+    """Base64 of a data: URI. Nothing is fetched: a request must not make Thane call an address of its choosing."""
+    value = part.values.get("image_url")
+    holder = part if isinstance(value, str) else part.object("image_url")
+    url = (holder.text("image_url") if holder is part else holder.text("url")) if holder else ""
+    head, comma, data = url.partition(",")
+    if not comma or not head.lower().startswith("data:") or not head.lower().endswith(";base64"):
+        raise FieldError(
+            f"{part.where('image_url')} must be a data: URI with base64 (data:image/png;base64,…); "
+            "images are not fetched from the web",
+            part.where("image_url"),
+        )
+    return data
+
+
+def _call(fields: Fields) -> Call:
+    function = fields.object("function")
+    if function is None:
+        raise FieldError(f"Missing required parameter: '{fields.where('function')}'.", fields.where("function"))
+    return Call(fields.text("id"), function.text("name"), _arguments(function))
+
+
+def _arguments(function: Fields) -> JSON:
+    """Arguments as an object. A model's broken JSON in the history is kept as text: refusing it would end the chat."""
+    value = function.values.get("arguments")
+    if isinstance(value, dict):
+        return value
+    text = function.text("arguments")
+    if not text.strip():
+        return {}
+    try:
+        decoded = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return {"arguments": text}
+    return decoded if isinstance(decoded, dict) else {"arguments": text}
+
+
+def _tool(fields: Fields) -> ToolSpec:
+    what = fields.text("type") or "function"
+    function = fields.object("function")
+    if what != "function" or function is None:
+        raise FieldError(f"{fields.where()} is of type '{what}'; only functions are understood", fields.where("type"))
+    name = function.text("name")
+    if not name:
+        raise FieldError(f"Missing required parameter: '{function.where('name')}'.", function.where("name"))
+    return ToolSpec(name, function.text("description"), parameters_of(function))
+
+
+def _tool_choice(body: Fields, tools: tuple[ToolSpec, ...]) -> str:
+    """`auto`, `none`, `required`, or a tool's name."""
+    choice = body.values.get("tool_choice")
+    if choice is None:
+        return "auto"
+    if isinstance(choice, str):
+        return _choice_word(choice)
+    named = body.object("tool_choice")
+    allowed = named.object("allowed_tools") if named else None
+    if allowed is not None:
+        return _choice_word(allowed.text("mode") or "auto")
+    function = named.object("function") if named else None
+    name = function.text("name") if function else ""
+    if name not in {tool.name for tool in tools}:
+        raise FieldError(f"Tool choice '{name}' is not among the request's 'tools'.", "tool_choice")
+    return name
+
+
+def _choice_word(word: str) -> str:
+    if word not in ("auto", "none", "required"):
+        raise FieldError(
+            f"Invalid value: '{word}'. Supported values are: 'none', 'auto' and 'required'.",
+            "tool_choice",
+            code="invalid_value",
+        )
+    return word
+
+
+def _options(body: Fields) -> Options:
+    tokens = body.integer("max_completion_tokens") or body.integer("max_tokens")
+    penalties = {key: body.number(key) for key in ("presence_penalty", "frequency_penalty")}
+    return Options(
+        temperature=body.number("temperature"),
+        top_p=body.number("top_p"),
+        seed=body.integer("seed"),
+        max_tokens=tokens if tokens and tokens > 0 else None,
+        stop=_stop(body),
+        format=_format(body),
+        think=_effort(body),
+        extra={key: value for key, value in penalties.items() if value is not None},
+    )
+
+
+def _stop(body: Fields) -> tuple[str, ...]:
+    value = body.values.get("stop")
+    if value is None or isinstance(value, str):
+        return (value,) if value else ()
+    return tuple(each for each in body.strings("stop") if each)
+
+
+def _format(body: Fields) -> Literal["json"] | JSON | None:
+    wanted = body.object("response_format")
+    match wanted.text("type") if wanted else "text":
+        case "text":
+            return None
+        case "json_object":
+            return "json"
+        case "json_schema":
+            holder = wanted.object("json_schema") if wanted else None
+            schema = holder.mapping("schema") if holder else None
+            if schema is None:
+                raise FieldError(
+                    "Missing required parameter: 'response_format.json_schema.schema'.",
+                    "response_format.json_schema.schema",
+                )
+            return schema
+        case other:
+            raise FieldError(
+                f"Invalid value: '{other}'. Supported values are: 'text', 'json_object' and 'json_schema'.",
+                "response_format.type",
+                code="invalid_value",
+            )
+
+
+def _effort(body: Fields) -> Effort | None:
+    nested = body.object("reasoning")
+    effort = (nested.text("effort") if nested else "") or body.text("reasoning_effort")
+    if not effort:
+        return None
+    if effort not in _EFFORTS:
+        raise FieldError(
+            f"Invalid value: '{effort}'. Supported values are: {', '.join(map(repr, _EFFORTS))}.",
+            "reasoning_effort",
+            code="invalid_value",
+        )
+    return _EFFORTS[effort]
+
+
+def _got(value: object) -> str:
+    what = kind(value)
+    if what == "number":
+        what = "integer" if isinstance(value, int) else "number"
+    return "null" if what == "null" else _KINDS[what]
