@@ -33,6 +33,8 @@ class Slots:
 
     async def acquire(self, ticket: Ticket) -> bool:
         """Wait for a slot; False when the ticket was cancelled instead (its `line`), and has none."""
+        if self.acquire_nowait(ticket):
+            return True
         self._line[ticket] = None
         try:
             with ticket.line:

@@ -102,7 +102,7 @@ class Conversations:
         self._slots = Slots(self._limits.max_running)
         self._parents: dict[Channel, Loop] = {}
         self._live: dict[str, Conversation] = {}
-        self._tickets: dict[str, Ticket] = {}
+        self._tickets: dict[str, tuple[Ticket, Conversation | None]] = {}
         self._idle = trio.Event()
         self._idle.set()
         self._draining = False
@@ -119,7 +119,7 @@ class Conversations:
         facts, finished = ticket.recorder.facts, False
         try:
             yield OpenTurn(facts.run_id, facts.conversation_id, facts.loop_id, facts.profile, ticket.batches)
-            finished = ticket.batches.statistics().current_buffer_used == 0
+            finished = ticket.phase == "ended" and not ticket.batches.statistics().current_buffer_used
         finally:
             ticket.batches.close()
             if not self.cancel(ticket.run_id, "client") and not finished:
@@ -128,24 +128,22 @@ class Conversations:
     def running(self) -> tuple[LiveRun, ...]:
         """Turns that run or wait, in the order in which they came."""
         return tuple(
-            ticket.recorder.view("queued", self._position(ticket))
+            ticket.recorder.view("queued", self._position(ticket, conversation))
             if ticket.phase == "queued"
             else ticket.recorder.view("processing")
-            for ticket in self._tickets.values()
+            for ticket, conversation in self._tickets.values()
             if ticket.phase != "ended"
         )
 
     def cancel(self, run_id: str, by: str) -> bool:
         """Cancel a turn that waits or runs. False when there is none of this id, or its answer is complete already."""
-        ticket = self._tickets.get(run_id)
+        ticket, conversation = self._tickets.get(run_id, (None, None))
         if ticket is None or ticket.phase in ("ending", "ended"):
             return False
         ticket.cancelled_by = ticket.cancelled_by or by
         if ticket.phase == "running":
             ticket.cancel_run(by)
-            return True
-        conversation = self._live.get(ticket.conversation_id)
-        if conversation is None:
+        elif conversation is None:
             ticket.line.cancel(by)  # housekeeping: it has a task of its own, which sees to its end
         else:
             conversation.remove(ticket)
@@ -162,7 +160,7 @@ class Conversations:
 
     def statistics(self) -> ConversationsStatistics:
         borrowed, waiting = self._slots.statistics()
-        queued = sum(ticket.phase == "queued" for ticket in self._tickets.values())
+        queued = sum(ticket.phase == "queued" for ticket, _ in self._tickets.values())
         return ConversationsStatistics(len(self._live), borrowed, queued, waiting, self._draining)
 
     async def close(self) -> None:
@@ -171,7 +169,8 @@ class Conversations:
         for run_id in tuple(self._tickets):
             self.cancel(run_id, "shutdown")
         for parent in tuple(self._parents.values()):
-            await self._loops.stop(parent.id, "shutdown")
+            if self._loops.get(parent.id) is not None:  # else it was stopped, or the whole tree is being cancelled
+                await self._loops.stop(parent.id, "shutdown")
         with trio.move_on_after(self._limits.record_seconds):
             await self.wait_idle()
 
@@ -201,7 +200,7 @@ class Conversations:
     def _submit(self, turn: Turn, where: Place, record: ConversationRecord | None) -> Ticket:
         """Queue a turn in its conversation's loop, which is made if there is none. Nothing here waits."""
         conversation = self._live.get(where.conversation_id)
-        if conversation is None or conversation.closed:
+        if conversation is None or conversation.closed or conversation.loop.stop_reason:
             conversation = self._revive(record or self._new_record(turn, where.conversation_id))
         conversation.check_room()
         profile = find_profile(turn.model)
@@ -215,7 +214,7 @@ class Conversations:
             conversation_title=conversation.record.title,
             turn_number=conversation.turns + 1,
         )
-        ticket = self._ticket(turn, where, facts)
+        ticket = self._ticket(turn, where, facts, conversation)
         position = conversation.submit(ticket)
         self._archive.run_started(conversation.record, ticket.recorder.opening("queued" if position else "running"))
         if position:
@@ -235,21 +234,21 @@ class Conversations:
             turn_number=1,
             task=task,
         )
-        ticket = self._ticket(turn, place(identity.read(()), 0), facts)
+        ticket = self._ticket(turn, place(identity.read(()), 0), facts, None)
         self._nursery.start_soon(self._run_task, ticket, name=f"housekeeping {facts.run_id}")
         return ticket
 
-    def _ticket(self, turn: Turn, where: Place, facts: RunFacts) -> Ticket:
+    def _ticket(self, turn: Turn, where: Place, facts: RunFacts, conversation: Conversation | None) -> Ticket:
         recorder = Recorder(facts, self._events, self._clock)
         ticket = Ticket(turn, where, recorder, reply_batches=self._limits.reply_batches)
         if not self._tickets:
             self._idle = trio.Event()
-        self._tickets[facts.run_id] = ticket
+        self._tickets[facts.run_id] = ticket, conversation
         return ticket
 
     async def _run_task(self, ticket: Ticket) -> None:
         """A housekeeping turn, in a task of the tracker's."""
-        if not self._slots.acquire_nowait(ticket) and not await self._slots.acquire(ticket):
+        if ticket.line.cancel_called or not await self._slots.acquire(ticket):
             await self._conductor.dismiss(ticket, None)
             return
         try:
@@ -342,8 +341,7 @@ class Conversations:
         ticket.phase = "ending"
         self._nursery.start_soon(self._conductor.dismiss, ticket, conversation, name=f"dismiss {ticket.run_id}")
 
-    def _position(self, ticket: Ticket) -> int:
-        conversation = self._live.get(ticket.conversation_id)
+    def _position(self, ticket: Ticket, conversation: Conversation | None) -> int:
         return self._slots.position(ticket) if conversation is None else conversation.position(ticket)
 
     def _deliver(self, ticket: Ticket, final: Final) -> None:

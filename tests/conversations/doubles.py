@@ -1,0 +1,237 @@
+"""Test doubles around the tracker: an archive in memory below it, an agent that does as it is told."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import cast
+
+import trio
+
+from tests.loops.doubles import Events, TrioClock
+from thane.agent.engine import RunContext
+from thane.config import settings
+from thane.conversations.tracker import Conversations, OpenTurn, open_conversations
+from thane.ids import Ids
+from thane.loops.registry import LoopRegistry, open_registry
+from thane.memory.archive import Archive
+from thane.memory.records import ConversationRecord, Holder, MessageRecord, RunRecord
+from thane.turn import (
+    AgentEvent,
+    Batch,
+    Caller,
+    Channel,
+    Message,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+    Text,
+    ToolCall,
+    ToolSpec,
+    Turn,
+    Usage,
+)
+
+type Send = Callable[[Batch], Awaitable[None]]
+type Script = Callable[[Turn, RunContext, Send], Awaitable[RunFinished | RunFailed]]
+
+
+class FakeArchive:
+    """Keeps what it is told, as the real one does. `delay` is seconds for each call; `fails` makes storing fail."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, ConversationRecord] = {}
+        self.started: list[RunRecord] = []
+        self.stored: dict[str, RunRecord] = {}
+        self.said: list[MessageRecord] = []
+        self.delay = 0.0
+        self.fails = False
+        self.asked = 0
+
+    def run_started(self, conversation: ConversationRecord, run: RunRecord) -> None:
+        self.records.setdefault(conversation.id, conversation)
+        self.started.append(run)
+
+    async def run_ended(
+        self, conversation: ConversationRecord, run: RunRecord, messages: Sequence[MessageRecord]
+    ) -> None:
+        await trio.sleep(self.delay)
+        if self.fails:
+            raise OSError("disk full")
+        assert run.id not in self.stored, "a run was recorded twice"
+        self.stored[run.id] = run
+        if conversation.id:
+            self.records[conversation.id] = conversation
+            known = {(each.conversation_id, each.key) for each in self.said}
+            self.said += [each for each in messages if (each.conversation_id, each.key) not in known]
+
+    async def conversation(self, conversation_id: str) -> ConversationRecord | None:
+        await trio.sleep(self.delay)
+        return self.records.get(conversation_id)
+
+    async def messages(self, conversation_id: str) -> tuple[MessageRecord, ...]:
+        await trio.sleep(self.delay)
+        return self.of(conversation_id)
+
+    async def holders(self, key: str) -> tuple[Holder, ...]:
+        await trio.sleep(self.delay)
+        self.asked += 1
+        parents = {(each.conversation_id, each.parent_key) for each in self.said}
+        found = [self.records[each.conversation_id] for each in self.said if each.key == key]
+        return tuple(Holder(each.id, each.updated_at, (each.id, key) not in parents, each.channel) for each in found)
+
+    def of(self, conversation_id: str) -> tuple[MessageRecord, ...]:
+        return tuple(each for each in self.said if each.conversation_id == conversation_id)
+
+    def run(self, run_id: str) -> RunRecord:
+        return self.stored[run_id]
+
+
+async def echo(turn: Turn, context: RunContext, send: Send) -> RunFinished:
+    """Says back what was said last, in one piece."""
+    return await say(f"You said {turn.messages[-1].content}", turn, context, send)
+
+
+async def say(text: str, _turn: Turn, context: RunContext, send: Send) -> RunFinished:
+    started = RunStarted(context.run_id, context.conversation_id, context.caller.channel, context.profile)
+    await send((started, Text(text)))
+    return finished(context, text)
+
+
+def finished(context: RunContext, text: str, calls: tuple[ToolCall, ...] = ()) -> RunFinished:
+    return RunFinished(
+        context.run_id,
+        "model",
+        text,
+        Usage(10, 5),
+        "tool_calls" if calls else "stop",
+        steps=1,
+        duration=0.0,
+        client_calls=calls,
+    )
+
+
+class FakeAgent:
+    """Runs `script`, and counts the turns that it is in the middle of."""
+
+    def __init__(self, script: Script = echo) -> None:
+        self.script = script
+        self.turns: list[Turn] = []
+        self.contexts: list[RunContext] = []
+        self.running = 0
+        self.most_running = 0
+
+    async def run(self, turn: Turn, context: RunContext, send: Send) -> RunFinished | RunFailed:
+        self.turns.append(turn)
+        self.contexts.append(context)
+        self.running += 1
+        self.most_running = max(self.most_running, self.running)
+        try:
+            return await self.script(turn, context, send)
+        finally:
+            self.running -= 1
+
+
+class Gate:
+    """A script that says one word, then waits to be opened before it says another and ends."""
+
+    def __init__(self) -> None:
+        self.open = trio.Event()
+
+    async def __call__(self, _turn: Turn, context: RunContext, send: Send) -> RunFinished:
+        await send((RunStarted(context.run_id, context.conversation_id, context.caller.channel, context.profile),))
+        await send((Text("one"),))
+        await self.open.wait()
+        await send((Text(" two"),))
+        return finished(context, "one two")
+
+
+class Rooms:
+    """The rooms under test, put together."""
+
+    def __init__(
+        self, conversations: Conversations, loops: LoopRegistry, archive: FakeArchive, agent: FakeAgent, events: Events
+    ) -> None:
+        self.conversations = conversations
+        self.loops = loops
+        self.archive = archive
+        self.agent = agent
+        self.events = events
+
+    async def ask(self, turn: Turn) -> Answer:
+        """Have a turn answered, to its end."""
+        async with self.conversations.open(turn) as opened:
+            return Answer(opened, [event async for batch in opened.batches for event in batch])
+
+    def loop_names(self) -> list[str]:
+        return [status.name for status in self.loops.statuses()]
+
+
+class Answer:
+    """All that came of a turn."""
+
+    def __init__(self, opened: OpenTurn, events: list[AgentEvent]) -> None:
+        self.run_id = opened.run_id
+        self.conversation_id = opened.conversation_id
+        self.events = events
+        self.final = events[-1]
+
+    @property
+    def text(self) -> str:
+        return "".join(event.text for event in self.events if isinstance(event, Text))
+
+
+@asynccontextmanager
+async def rooms(
+    script: Script = echo,
+    *,
+    archive: FakeArchive | None = None,
+    models: settings.Models | None = None,
+    seed: int = 0,
+    **limits: float,
+) -> AsyncGenerator[Rooms]:
+    """The tracker on its doubles. `limits` are settings of `conversations`."""
+    archive, agent, events, clock = archive or FakeArchive(), FakeAgent(script), Events(), TrioClock()
+    source = random.Random(seed)
+    ids = Ids(source, clock)
+    chosen = settings.Settings(
+        conversations=settings.Conversations(**limits),  # pyright: ignore[reportArgumentType] counts are whole here
+        models=models or settings.Models(),
+    )
+    async with (
+        open_registry(chosen.loops, events=events, clock=clock, ids=ids, source=source) as loops,
+        open_conversations(
+            chosen,
+            agent=agent,
+            archive=cast("Archive", archive),
+            loops=loops,
+            events=events,
+            clock=clock,
+            ids=ids,
+        ) as conversations,
+    ):
+        yield Rooms(conversations, loops, archive, agent, events)
+
+
+def user(text: str) -> Message:
+    return Message("user", text)
+
+
+def assistant(text: str) -> Message:
+    return Message("assistant", text)
+
+
+def turn(
+    *messages: Message | str,
+    channel: Channel = "owu",
+    conversation_id: str = "",
+    tools: tuple[ToolSpec, ...] = (),
+    person: str = "",
+    task: str = "",
+    continues: bool = False,
+) -> Turn:
+    """A turn of these messages; a bare string is said by the user."""
+    said = tuple(user(each) if isinstance(each, str) else each for each in messages)
+    caller = Caller(channel=channel, conversation_id=conversation_id, user=person, task=task)
+    return Turn(said, tools=tools, caller=caller, continues=continues)
