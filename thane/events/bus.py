@@ -109,7 +109,7 @@ class EventBus:
     async def latest(self, filter: EventFilter, limit: int = 100, *, before: int | None = None) -> tuple[Event, ...]:  # noqa: A002 - its name on the wire
         """The newest past events that match, with `seq < before` if that is given, oldest first, at most `limit`."""
         before = self.last_seq + 1 if before is None else before
-        first = self._ring[0].seq if self._ring else self.last_seq + 1
+        first = self.first_in_memory
         newer = (event for event in reversed(self._ring) if event.seq < before and filter.matches(event))
         found = tuple(islice(newer, limit))[::-1]
         if self._log is None or len(found) == limit:
@@ -121,9 +121,14 @@ class EventBus:
         newest_first = islice(reversed(self._ring), max(0, self.last_seq - since))
         return list(newest_first)[::-1]
 
+    @property
+    def first_in_memory(self) -> int:
+        """The oldest number that can be replayed without the disk; `last_seq + 1` when there is none."""
+        return self._ring[0].seq if self._ring else self.last_seq + 1
+
     async def first_seq(self) -> int:
-        """The oldest number that can still be replayed; `last_seq + 1` when there is none."""
-        in_memory = self._ring[0].seq if self._ring else self.last_seq + 1
+        """The oldest number that can be replayed; `last_seq + 1` when there is none."""
+        in_memory = self.first_in_memory
         if self._log is None:
             await trio.lowlevel.checkpoint()
             return in_memory

@@ -13,9 +13,9 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 import msgspec
-import structlog
 
 from thane.config import settings
+from thane.events.encoding import encode_block
 from thane.events.event import Event
 from thane.storage import event_rows
 from thane.storage.database import Database
@@ -23,9 +23,7 @@ from thane.storage.database import Database
 RESERVED = 100_000
 """Numbers noted ahead as possibly used. After a crash the next number skips what was left of them."""
 
-_encode = msgspec.json.Encoder(enc_hook=str).encode
 _decode = msgspec.json.Decoder(list[Event]).decode
-_log = structlog.get_logger("thane.events")
 
 
 @asynccontextmanager
@@ -143,23 +141,6 @@ class EventLog:
     async def _flush(self) -> None:
         """Wait until everything appended so far can be read."""
         await self._database.write(_nothing)
-
-
-def encode_block(events: list[Event]) -> bytes:
-    """As JSON. An event that holds something that JSON cannot is kept with its values as text, and logged."""
-    try:
-        return _encode(events)
-    except (TypeError, ValueError, RecursionError):
-        return _encode([_readable(event) for event in events])
-
-
-def _readable(event: Event) -> Event:
-    try:
-        _encode(event)
-    except (TypeError, ValueError, RecursionError) as error:
-        _log.error("an event cannot be written as JSON", source=event.source, kind=event.kind, error=repr(error))
-        return msgspec.structs.replace(event, data={ascii(name): ascii(value) for name, value in event.data.items()})
-    return event
 
 
 def _nothing(_connection: sqlite3.Connection) -> None:
