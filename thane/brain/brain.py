@@ -6,20 +6,21 @@ sentence again, finds the same calls, and tells what came of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
 
-from thane.brain.known import Known
+from thane.brain.follow_up import ask_which, find_sentence
+from thane.brain.known import Known, KnownEntity
 from thane.brain.languages import Language, find_language
 from thane.brain.notes import all_notes, asked_for, find_note, recall
-from thane.brain.overview import read_overview
-from thane.brain.phrases import Key, heard, phrase, plain
-from thane.brain.plan import ANSWERS, LIVE, QUERIES, Step, find_tool, make_step, place, understand
+from thane.brain.overview import find_overview, know_client, read_entities
+from thane.brain.phrases import Key, heard, phrase, speaks
+from thane.brain.plan import ANSWERS, LIVE, QUERIES, Step, doable, find_tool, make_step, place
 from thane.brain.recogniser import Cache, Recogniser, Recognition
-from thane.brain.tell import answer, finish, join, read_outcome, tell
+from thane.brain.tell import answer, explain_stranger, finish, join, read_outcome, tell
 from thane.brain.templates import render
+from thane.brain.understand import understand
 from thane.config import settings
 from thane.turn import Message, ToolSpec
 
@@ -77,6 +78,11 @@ class _Turn(msgspec.Struct, frozen=True):
         return self.language.code
 
     @property
+    def states_told(self) -> bool:
+        """Whether the prompt told the states too, as Home Assistant's did before it had live context."""
+        return bool(self.known.entities) and all(entity.state is not None for entity in self.known.entities)
+
+    @property
     def results(self) -> tuple[Message, ...]:
         return tuple(message for message in self.since if message.role == "tool")
 
@@ -87,32 +93,28 @@ class Brain:
     def __init__(self, limits: settings.Brain) -> None:
         self._limits = limits
         self._recogniser = Recogniser(limits)
-        self._prompts: Cache[Known | None] = Cache(limits.houses_kept)
+        self._overviews: Cache[tuple[KnownEntity, ...]] = Cache(limits.houses_kept)
 
     def prepare(self, language: str) -> None:
         """Compile a language before it is needed; 0.1 to 0.3 s."""
         self._recogniser.recognise("…", find_language(language), Known())
 
-    def think(self, question: Question) -> Say | Act:
-        """What to say or do next."""
+    def think(self, question: Question, *, explain: bool = True) -> Say | Act:
+        """What to say or do next. `explain` looks longer into what is not understood, to say why."""
         at = next((i for i, m in reversed(tuple(enumerate(question.messages))) if m.role == "user"), None)
         if at is None:
             return Say(phrase(find_language(question.language), "help"), sure=False)
         turn = self._read(question, at)
         if not 0 < len(turn.text) <= self._limits.sentence_chars:
-            return _report(turn) if turn.results else Say(phrase(turn.code, "cannot"), sure=False)
-        limits, code = self._limits, turn.code
-        meanings = understand(turn.text, code, turn.known, self._recogniser, limits.commands_per_sentence)
+            return _report(turn) if turn.results else _cannot(turn)
+        allowed = doable(turn.tools, states_told=turn.states_told)
+        commands = self._limits.commands_per_sentence
+        meanings = understand(turn.text, turn.code, turn.known, self._recogniser, allowed=allowed, commands=commands)
         if turn.results:
             return self._after_tools(turn, meanings)
         if noted := _notes(turn):
             return noted
-        return self._respond(turn, meanings, question.now) if meanings else _chat(turn)
-
-    def _respond(self, turn: _Turn, meanings: tuple[Recognition, ...], now: datetime) -> Say | Act:
-        if meanings[0].intent in ANSWERS:
-            return _direct(meanings[0], turn, now)
-        return self._act(turn, meanings)
+        return self._act(turn, meanings, question.now) if meanings else self._chat(turn, explain=explain)
 
     def _read(self, question: Question, at: int) -> _Turn:
         messages = question.messages
@@ -123,35 +125,48 @@ class Brain:
             for message in messages[:at]
             if message.role == "user" and len(message.content) <= self._limits.sentence_chars
         )
-        text, known = _sentence(messages[: at + 1], language.code, known)
+        text, known = find_sentence(messages[: at + 1], language.code, known)
         return _Turn(text, language, known, tools, said, messages[at + 1 :])
 
     def _surroundings(self, question: Question) -> tuple[Known, tuple[ToolSpec, ...]]:
         """The house that the offered tools act on, and those tools: the client's if it told of one, else our own."""
         prompt = "\n".join(message.content for message in question.messages if message.role == "system")
         theirs = tuple(tool for tool in question.tools if tool not in question.own_tools)
-        if theirs and prompt:
+        listed = find_overview(prompt) if theirs else None
+        if listed is not None:
             limit = self._limits.overview_chars
-            known = self._prompts.get(prompt, lambda: read_overview(prompt, limit))
-            if known is not None:
-                return msgspec.structs.replace(known, area=known.area or question.area), theirs
+            entities = self._overviews.get(listed[:limit], lambda: read_entities(listed, limit))
+            return know_client(entities, prompt, question.area), theirs
         ours = tuple(tool for tool in question.tools if tool in question.own_tools)
         return (question.house, ours) if ours else (Known(area=question.area), question.tools)
 
-    def _act(self, turn: _Turn, meanings: tuple[Recognition, ...]) -> Say | Act:
-        """The calls that do it; an answer at once where the prompt told the states; or why neither can be."""
-        entities = turn.known.entities
-        told = bool(entities) and all(entity.state is not None for entity in entities)
-        if told and not find_tool(turn.tools, LIVE) and all(meaning.intent in QUERIES for meaning in meanings):
+    def _chat(self, turn: _Turn, *, explain: bool) -> Say:
+        """A greeting or so, or why this is beyond the brain: no tool, nothing of that name, or no sentence it knows."""
+        key = heard(turn.code, turn.text)
+        if key is not None:
+            return Say(phrase(turn.code, key), chat=key in _CHAT)
+        if not explain:
+            return _cannot(turn)
+        meaning = self._recogniser.recognise(turn.text, turn.code, turn.known)
+        if meaning is not None and not meaning.wildcard:
+            return Say(phrase(turn.code, "no_states" if meaning.intent in QUERIES else "no_tool"), sure=False)
+        stranger = self._recogniser.find_stranger(turn.text, turn.code, turn.known) if turn.known.entities else None
+        told = explain_stranger(stranger, turn.language) if stranger else None
+        return Say(finish(told), sure=False) if told else _cannot(turn)
+
+    def _act(self, turn: _Turn, meanings: tuple[Recognition, ...], now: datetime) -> Say | Act:
+        """The calls that do it; an answer at once where no tool is needed for it; or a question back."""
+        if meanings[0].intent in ANSWERS:
+            return _direct(meanings[0], turn, now)
+        if not find_tool(turn.tools, LIVE) and all(meaning.intent in QUERIES for meaning in meanings):
+            entities = turn.known.entities
             return Say(join([answer(meaning, entities, turn.language, turn.known) for meaning in meanings]))
         steps = _plan(meanings, turn)
-        if isinstance(steps, tuple):
-            return Act(steps)
-        return Say(phrase(turn.code, steps), sure=steps == "which_room")
+        return Act(steps) if isinstance(steps, tuple) else Say(steps, sure=False)
 
     def _after_tools(self, turn: _Turn, meanings: tuple[Recognition, ...] | None) -> Say:
         """What came of the calls, if they were ours; calls that someone else made are only reported."""
-        steps = _plan(meanings, turn) if meanings and meanings[0].intent not in ANSWERS else "done"
+        steps = _plan(meanings, turn) if meanings and meanings[0].intent not in ANSWERS else ""
         calls = [call for message in turn.since for call in message.tool_calls]
         planned = [(step.tool, step.arguments) for step in steps] if isinstance(steps, tuple) else []
         if isinstance(steps, str) or len(turn.results) != len(calls):
@@ -165,26 +180,6 @@ class Brain:
             tell(step, result, turn.language, turn.known, limit) for step, result in zip(steps, results, strict=True)
         ]
         return Say(join(told) or phrase(turn.code, "done"))
-
-
-def _sentence(messages: Sequence[Message], code: str, known: Known) -> tuple[str, Known]:
-    """The sentence to act on: the last one, or the one before it when this answers our question for the room."""
-    text = messages[-1].content.strip()
-    spoken = [m for m in messages[:-1] if m.role in ("user", "assistant") and m.content.strip()]
-    if len(spoken) < 2 or spoken[-1].content.strip() != phrase(code, "which_room") or spoken[-2].role != "user":
-        return text, known
-    area = _find_area(text, known)
-    if area is None:
-        return text, known
-    return spoken[-2].content.strip(), msgspec.structs.replace(known, area=area)
-
-
-def _find_area(text: str, known: Known) -> str | None:
-    """The area that a short answer names: `the kitchen`."""
-    said = plain(text).casefold()
-    names = [name for names in known.areas for name in names if said.endswith(name.casefold())]
-    best = max(names, key=len, default=None)
-    return best if best and len(said.split()) <= len(best.split()) + 2 else None
 
 
 def _notes(turn: _Turn) -> Say | None:
@@ -202,9 +197,11 @@ def _notes(turn: _Turn) -> Say | None:
     return Say(finish(told), sure=False)
 
 
-def _chat(turn: _Turn) -> Say:
-    key = heard(turn.code, turn.text)
-    return Say(phrase(turn.code, key or "cannot"), sure=key is not None, chat=key in _CHAT)
+def _cannot(turn: _Turn) -> Say:
+    """That this is beyond the brain; in a language without sentences of its own, first in the data's words."""
+    own = phrase(turn.code, "cannot")
+    native = turn.language.errors.get("no_intent") if not speaks(turn.code) else None
+    return Say(f"{finish(native)} {own}" if native else own, sure=False)
 
 
 def _direct(meaning: Recognition, turn: _Turn, now: datetime) -> Say:
@@ -225,18 +222,15 @@ def _report(turn: _Turn) -> Say:
     return Say(join(failed) or phrase(turn.code, "done"), sure=False)
 
 
-def _plan(meanings: tuple[Recognition, ...], turn: _Turn) -> tuple[Step, ...] | Key:
-    """The calls for all of the meanings, or the key of the sentence that says why not."""
+def _plan(meanings: tuple[Recognition, ...], turn: _Turn) -> tuple[Step, ...] | str:
+    """The calls for all of the meanings, or the sentence that says why not."""
     steps: list[Step] = []
     for meaning in meanings:
-        query = meaning.intent in QUERIES
-        if not find_tool(turn.tools, LIVE if query else meaning.intent):
-            return "no_states" if query else "no_tool"
         placed = place(meaning, turn.known)
         if placed is None:
-            return "which_room"
+            return ask_which(meaning, turn.code, turn.known)
         step = make_step(placed, turn.tools, turn.known)
         if step is None:
-            return "no_tool"
+            return phrase(turn.code, "no_tool")
         steps.append(step)
     return tuple(steps)

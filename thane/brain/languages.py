@@ -5,6 +5,7 @@ Compiling takes 0.1 to 0.3 s and some megabytes: call it in a worker thread and 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hassil import Intents
@@ -24,6 +25,17 @@ _RENAMED = {  # tags that people use for a language that the data has under anot
     "iw": "he",
     "in": "id",
 }
+_COMMANDS = (  # the intents that name what they act on, for telling that it is not there
+    "HassTurnOn",
+    "HassTurnOff",
+    "HassLightSet",
+    "HassClimateSetTemperature",
+    "HassSetPosition",
+    "HassFanSetSpeed",
+    "HassSetVolume",
+    "HassMediaPause",
+    "HassMediaUnpause",
+)
 _TAGS = {language.lower(): language for language in get_languages()}
 
 AND: dict[str, tuple[str, ...]] = {
@@ -83,6 +95,7 @@ class Language:
         self.answers: dict[str, dict[str, str]] = responses.get("intents", {})
         self.errors: dict[str, str] = responses.get("errors", {})
         self.ands = AND.get(code, ())
+        self.commands = replace(self.intents, intents={n: i for n, i in self.intents.intents.items() if n in _COMMANDS})
         for intent in self.intents.intents.values():
             for block in intent.data:
                 _ = block.sentences  # parsed when first read; now is the time

@@ -35,18 +35,11 @@ def find_overview(prompt: str) -> str | None:
     return "\n".join(lines)
 
 
-def read_overview(prompt: str, limit: int) -> Known | None:
-    """The client's house from its system prompt; None when it has no overview.
-
-    `limit` is the longest list that is read, in characters; of a longer one only the whole entities before it.
-    """
-    listed = find_overview(prompt)
-    if listed is None:
-        return None
-    entities = read_entities(listed, limit)
+def know_client(entities: tuple[KnownEntity, ...], prompt: str, area: str = "") -> Known:
+    """The client's house: the entities of its overview, and where the prompt says that the speaker is, else `area`."""
     areas = tuple(dict.fromkeys(entity.areas for entity in entities if entity.areas))
     here = _AREA.search(prompt)
-    area = here["area"].strip() if here else ""
+    area = here["area"].strip() if here else area
     if area and not any(area in names for names in areas):
         areas = (*areas, (area,))
     floors = ((here["floor"].strip(), (area,)),) if here and here["floor"] else ()

@@ -25,6 +25,7 @@ type Key = Literal[
     "no_tool",
     "no_states",
     "which_room",
+    "which_device",
     "noted",
     "recall",
     "not_told",
@@ -69,6 +70,11 @@ def base(language: str) -> str:
     """The language of the file for one of the data's: itself without its region, or English."""
     code = language.partition("-")[0]
     return code if code in languages() else "en"
+
+
+def speaks(language: str) -> bool:
+    """Whether the file has this language."""
+    return language.partition("-")[0] in languages()
 
 
 def phrases(language: str) -> Phrases:

@@ -6,14 +6,12 @@ narrows the target is never dropped: rather nothing is done than too much.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from thane.brain.known import Known, KnownEntity
-from thane.brain.languages import Language
-from thane.brain.recogniser import Recogniser, Recognition
+from thane.brain.recogniser import Recognition
 from thane.turn import JSON, ToolSpec
 
 QUERIES = ("HassGetState", "HassClimateGetTemperature", "HassGetWeather")
@@ -21,7 +19,8 @@ QUERIES = ("HassGetState", "HassClimateGetTemperature", "HassGetWeather")
 ANSWERS = ("HassGetCurrentTime", "HassGetCurrentDate", "HassRespond", "HassNevermind")
 """Intents that need no tool."""
 LIVE = "GetLiveContext"
-_TARGETS = ("name", "area", "floor")
+OPENINGS = {"door": ("door",), "window": ("window",), "garage": ("garage_door", "garage"), "gate": ("door", "opening")}
+"""Classes of covers, and those of the binary sensors that tell of the same thing."""
 _NARROWING = ("domain", "device_class")
 _DOMAINS = {  # of intents whose sentences do not name it
     "HassLight": ("light",),
@@ -47,49 +46,11 @@ def find_tool(tools: Iterable[ToolSpec], intent: str) -> ToolSpec | None:
     return next((tool for tool in tools if tool.name == intent or tool.name.endswith(f"__{intent}")), None)
 
 
-def understand(
-    text: str, code: str, known: Known, recogniser: Recogniser, commands: int
-) -> tuple[Recognition, ...] | None:
-    """What a sentence means: one command or question, or several joined by "and"; None when any part is not clear."""
-    whole = recogniser.recognise(text, code, known)
-    if whole is not None:
-        return (whole,)
-    parts = _split(text, recogniser.language(code))
-    if not 1 < len(parts) <= commands:
-        return None
-    meanings: list[Recognition] = []
-    sentence = ""  # the last part that was whole: "turn on the lamp" of "turn on the lamp and the fan"
-    for part in parts:
-        meaning = recogniser.recognise(part, code, known)
-        if meaning is not None:
-            sentence = part
-        elif meanings and (same := _with_name(sentence, meanings[-1], part, known)):
-            meaning = recogniser.recognise(same, code, known)
-        if meaning is None or meaning.intent in ANSWERS:
-            return None
-        meanings.append(meaning)
-    return tuple(meanings)
-
-
-def _split(text: str, language: Language) -> list[str]:
-    if not language.ands:
-        return [text]
-    words = "|".join(re.escape(word) for word in language.ands)
-    return [part for piece in re.split(rf",?\s+(?:{words})\s+|,\s*", text) if (part := piece.strip())]
-
-
-def _with_name(sentence: str, meaning: Recognition, part: str, known: Known) -> str | None:
-    """The sentence with another device's name in it: "the fan" said after "turn on the lamp"."""
-    if meaning.span is None:
-        return None
-    plain = part.casefold().strip(" .!?")
-    found = [
-        name for e in known.entities for name in e.names if re.search(rf"(^|\W){re.escape(name.casefold())}$", plain)
-    ]
-    if not found:
-        return None
-    start, end = meaning.span
-    return sentence[:start] + max(found, key=len) + sentence[end:]
+def doable(tools: Iterable[ToolSpec], *, states_told: bool) -> frozenset[str]:
+    """The intents that can be done with these tools, or without any."""
+    names = {tool.name.rpartition("__")[2] for tool in tools}
+    queries = QUERIES if LIVE in names or states_told else ()
+    return frozenset((*names, *queries, *ANSWERS))
 
 
 def domains_of(recognition: Recognition) -> tuple[str, ...]:
@@ -104,24 +65,28 @@ def domains_of(recognition: Recognition) -> tuple[str, ...]:
     return next((kinds for start, kinds in _DOMAINS.items() if recognition.intent.startswith(start)), ())
 
 
+def fitting(recognition: Recognition, known: Known) -> tuple[KnownEntity, ...]:
+    """The devices that a meaning without a place may be about."""
+    domains = domains_of(recognition)
+    wanted = recognition.slots.get("device_class")
+    return tuple(
+        entity
+        for entity in known.entities
+        if entity.domain in domains and entity.attributes.get("device_class", wanted) == wanted
+    )
+
+
 def place(recognition: Recognition, known: Known) -> Recognition | None:
     """A meaning that needs the speaker's area, aimed at the only device that fits; None when there is not just one."""
     if not recognition.unplaced:
         return recognition
-    domains = domains_of(recognition)
-    wanted = recognition.slots.get("device_class")
-    fitting = [
-        entity
-        for entity in known.entities
-        if entity.domain in domains and entity.attributes.get("device_class", wanted) == wanted
-    ]
-    if len(fitting) != 1:
+    devices = fitting(recognition, known)
+    if len(devices) != 1:
         return None
-    only = fitting[0].name
+    only = devices[0].name
     slots = {name: value for name, value in recognition.slots.items() if name != "area"} | {"name": only}
-    return msgspec.structs.replace(
-        recognition, slots=slots, spoken={**recognition.spoken, "name": only}, unplaced=False, domain=fitting[0].domain
-    )
+    spoken = {name: words for name, words in recognition.spoken.items() if name != "area"} | {"name": only}
+    return msgspec.structs.replace(recognition, slots=slots, spoken=spoken, unplaced=False, domain=devices[0].domain)
 
 
 def make_step(recognition: Recognition, tools: Sequence[ToolSpec], known: Known) -> Step | None:
@@ -179,7 +144,7 @@ def _filters(recognition: Recognition, tool: ToolSpec) -> JSON:
     if recognition.intent == "HassClimateGetTemperature" and "name" not in slots:
         domains = ("climate", "sensor")
     if domains and "name" not in slots:
-        wanted["domain"] = list(domains)
+        wanted["domain"] = [*domains, "binary_sensor"] if slots.get("device_class") in OPENINGS else list(domains)
     return {name: value for name, value in wanted.items() if name in allowed}
 
 
@@ -189,15 +154,22 @@ def chosen(recognition: Recognition, entities: Iterable[KnownEntity], known: Kno
     found = list(entities)
     if "name" in slots:
         found = [entity for entity in found if entity.called(slots["name"])]
-    if domains := domains_of(recognition) if recognition.intent != "HassClimateGetTemperature" else ():
-        found = [entity for entity in found if entity.domain in domains] or ([] if "name" not in slots else found)
+    if "name" not in slots and recognition.intent != "HassClimateGetTemperature":
+        domains = (*domains_of(recognition), *(("binary_sensor",) if slots.get("device_class") in OPENINGS else ()))
+        found = [entity for entity in found if not domains or entity.domain in domains]
     if "area" in slots:
         found = [entity for entity in found if entity.stands_in(slots["area"])]
     if "floor" in slots:
         rooms = next((areas for floor, areas in known.floors if floor == slots["floor"]), ())
         found = [entity for entity in found if any(entity.stands_in(room) for room in rooms)]
-    if classes := slots.get("device_class"):
-        accepted = classes if isinstance(classes, list) else [classes]
-        found = [entity for entity in found if entity.attributes.get("device_class") in accepted]
+    if wanted := slots.get("device_class"):
+        found = [entity for entity in found if _of_class(entity, wanted)]
     near = [entity for entity in found if known.area and entity.stands_in(known.area)]
     return tuple(near if "name" in slots and len(near) == 1 else found)
+
+
+def _of_class(entity: KnownEntity, wanted: object) -> bool:
+    kind = entity.attributes.get("device_class")
+    if entity.domain == "binary_sensor":
+        return kind in OPENINGS.get(str(wanted), ())
+    return kind in wanted if isinstance(wanted, list) else kind == wanted

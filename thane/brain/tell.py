@@ -13,8 +13,8 @@ from thane.brain.languages import Language
 from thane.brain.overview import read_live
 from thane.brain.phrases import phrase
 from thane.brain.plan import QUERIES, Step, chosen, domains_of
-from thane.brain.recogniser import Recognition
-from thane.brain.templates import as_state, render
+from thane.brain.recogniser import Recognition, Stranger
+from thane.brain.templates import as_state, plain_state, render
 from thane.turn import JSON
 
 _REASONS = (  # Home Assistant's words (2026.11, and GetLiveContext's) and what they mean
@@ -31,7 +31,7 @@ _REASONS = (  # Home Assistant's words (2026.11, and GetLiveContext's) and what 
     (re.compile(r"share the name"), "DUPLICATE_NAME"),
     (re.compile(r"single target"), "MULTIPLE_TARGETS"),
 )
-_STATES = re.compile(r"states (?P<states>[a-z_, ]+?)(?:, features|\))")
+_STATES = re.compile(r"given .*states (?P<new>[a-z_, ]+?)(?:, features|\))|states=\{[^}]*'(?P<old>\w+)'")
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -50,7 +50,8 @@ def read_outcome(content: str) -> Outcome:
     try:
         result: Any = msgspec.json.decode(content)
     except (msgspec.DecodeError, RecursionError):
-        return Outcome()
+        text = content.strip()
+        return Outcome(text) if text.lower().startswith("error") else Outcome()
     data = _mapping(result)
     inner = _mapping(data.get("data")) if isinstance(data.get("error"), bool) else data
     if data.get("error") is True or isinstance(inner.get("error"), str) or inner.get("success") is False:
@@ -122,12 +123,13 @@ def answer(meaning: Recognition, entities: Sequence[KnownEntity], language: Lang
         return _explain("AREA" if "area" in meaning.slots else "NAME", meaning, language, known)
     wanted = meaning.slots.get("state")
     accepted = wanted if isinstance(wanted, list) else [wanted]
-    states = [(entity, as_state(entity, language.code)) for entity in found]
-    matched = [state for entity, state in states if wanted is None or entity.state in accepted]
-    unmatched = [state for entity, state in states if wanted is not None and entity.state not in accepted]
+    fits = [wanted is None or entity.state in accepted or plain_state(entity) in accepted for entity in found]
+    states = [as_state(entity, language.code) for entity in found]
+    matched = [state for state, fit in zip(states, fits, strict=True) if fit]
+    unmatched = [state for state, fit in zip(states, fits, strict=True) if not fit]
     template = _template(meaning, language)
     said = render(template, _slots(meaning), matched, unmatched) if template else None
-    return said or ", ".join(f"{state.name}: {state.state_with_unit}" for _, state in states[:10])
+    return said or ", ".join(f"{state.name}: {state.state_with_unit}" for state in states[:10])
 
 
 def _thermometer(found: Sequence[KnownEntity]) -> tuple[KnownEntity, ...]:
@@ -160,11 +162,19 @@ def _explain(error: str, meaning: Recognition, language: Language, known: Known)
         "floor": str(meaning.slots.get("floor", "")),
         "domain": domain,
         "device_class": meaning.spoken.get("device_class", ""),
-        "state": states["states"] if states else "",
+        "state": (states["new"] or states["old"]) if states else "",
     }
     template = language.errors.get(_error_key(reason, words)) if reason else None
     said = render(template, {}, words=words) if template else None
     return said or phrase(language.code, "failed", reason=error.rstrip(".") or "?")
+
+
+def explain_stranger(stranger: Stranger, language: Language) -> str | None:
+    """That a device, area or floor is not known, in the language's words."""
+    place = "_in_area" if stranger.kind == "entity" and stranger.area else ""
+    template = language.errors.get(f"no_{stranger.kind}{place}")
+    words = {stranger.kind: stranger.name, **({"area": stranger.area} if place else {})}
+    return render(template, {}, words=words) if template else None
 
 
 def _error_key(reason: str, words: dict[str, str]) -> str:

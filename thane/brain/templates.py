@@ -13,7 +13,7 @@ import jinja2.sandbox
 import msgspec
 
 from thane.brain.known import KnownEntity
-from thane.brain.phrases import phrases
+from thane.brain.phrases import phrases, speaks
 from thane.turn import JSON
 
 OPENINGS = ("door", "window", "opening", "garage_door")
@@ -55,22 +55,23 @@ def as_state(entity: KnownEntity, language: str) -> State:
     return State(entity.name, entity.domain, state, entity.attributes, say_state(entity, language))
 
 
+def plain_state(entity: KnownEntity) -> str:
+    """The state, `open` or `closed` for the sensors of doors and windows."""
+    state = entity.state or "unknown"
+    if entity.domain == "binary_sensor" and entity.attributes.get("device_class") in OPENINGS:
+        return {"on": "open", "off": "closed"}.get(state, state)
+    return state
+
+
 def say_state(entity: KnownEntity, language: str) -> str:
     """A state in words: with its unit, `open` for an open window, the temperature for a thermostat."""
-    state, attributes = entity.state or "unknown", entity.attributes
-    if entity.domain == "binary_sensor" and attributes.get("device_class") in OPENINGS:
-        state = {"on": "open", "off": "closed"}.get(state, state)
-    word = phrases(language).states.get(state, state) if _has_words(language) else state
+    state, attributes = plain_state(entity), entity.attributes
+    word = phrases(language).states.get(state, state) if speaks(language) else state
     if unit := attributes.get("unit_of_measurement"):
         return f"{word} {unit}"
     if entity.domain == "climate" and (now := attributes.get("current_temperature")) not in (None, ""):
         return f"{word}, {now} {attributes.get('temperature_unit') or '°'}"
     return word
-
-
-def _has_words(language: str) -> bool:
-    """Whether the states of `phrases.yaml` are in this language, and not in English for want of it."""
-    return phrases(language) is not phrases("en") or language.startswith("en")
 
 
 def render(

@@ -162,7 +162,7 @@ class Brain(Section, frozen=True):
     """With a model configured, still answer sentences that the embedded brain fully recognises without the model."""
     greeting: bool = True
     """Answer greetings and "what can you do" without a model."""
-    sentence_chars: Count = 300
+    sentence_chars: Count = 200
     """Longest sentence that is looked at; a longer one is for a model."""
     commands_per_sentence: Count = 5
     """Commands that one sentence may join with "and"."""
@@ -251,7 +251,7 @@ class Dashboard(Section, frozen=True):
     """How often figures that change with time alone are drawn anew while turns run."""
     pulse_seconds: Seconds = 10.0
     """How often a page on which nothing happens is told that it is still true."""
-    tree_rows: Count = 20
+    tree_rows: Count = 8
     """Conversations of one channel that are drawn in the tree; the rest are one node."""
     event_rows: Count = 400
     """Rows that the Events page keeps, and that are sent at once."""

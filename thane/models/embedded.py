@@ -10,6 +10,7 @@ import re
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, tzinfo
+from functools import partial
 from typing import Self
 
 import trio
@@ -78,7 +79,7 @@ class EmbeddedProvider:
         """
         if request.options.format is not None:
             return False
-        thought = await self._think(request)
+        thought = await self._think(request, explain=False)
         if isinstance(thought, Act):
             return True
         return thought.sure and (self._limits.greeting or not thought.chat)
@@ -93,15 +94,16 @@ class EmbeddedProvider:
                 dependency=NAME,
                 temporary=False,
             )
-        yield _Replay(self._output(request, await self._think(request)))
+        yield _Replay(self._output(request, await self._think(request, explain=True)))
 
-    async def _think(self, request: ModelRequest) -> Say | Act:
+    async def _think(self, request: ModelRequest, *, explain: bool) -> Say | Act:
         now = datetime.fromtimestamp(self._clock.time(), self._zone)
         own = self._own_tools()
         question = Question(
             request.messages, request.tools, request.language, now, self._known(request), own, request.area
         )
-        return await trio.to_thread.run_sync(self._brain.think, question, limiter=self._one, abandon_on_cancel=True)
+        think = partial(self._brain.think, question, explain=explain)
+        return await trio.to_thread.run_sync(think, limiter=self._one, abandon_on_cancel=True)
 
     def _known(self, request: ModelRequest) -> Known:
         house = self._house()
