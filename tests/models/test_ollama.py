@@ -126,6 +126,14 @@ async def test_a_broken_stream_keeps_its_text_and_ends_in_an_error(steps: tuple[
         assert "ollama" == error.dependency
 
 
+@pytest.mark.parametrize("end", [Cut(), Wait()])
+async def test_after_the_last_line_nothing_can_spoil_the_answer(end: Cut | Wait):
+    reply = Reply((Say(("Whole",)), Stop(), end))
+    async with open_fake_ollama(reply) as fake, open_provider(fake.url) as provider:
+        assert [Text("Whole"), ModelDone(Usage(11, 7), "stop", 0.02, 0.1, 0.005)] == await ask(provider)
+        await fake.wait_until(lambda: fake.live == 0)
+
+
 @pytest.mark.parametrize(
     ("status", "said", "words", "temporary"),
     [

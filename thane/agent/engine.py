@@ -231,7 +231,6 @@ class _Run:
         """Take a choice, and the prompt that goes with it."""
         self._choice = choice
         self._messages = self._turn.messages
-        _log.debug("chosen", run_id=self._context.run_id, model=choice.model, reason=choice.reason)
         bare = self._turn.caller.task or self._turn.options.format is not None or not self._turn.messages
         if choice.provider == EMBEDDED or bare or self._offer.client_house:
             return

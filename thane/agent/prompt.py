@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 
 import msgspec
 
-from thane.home.house import Entity, House
+from thane.home.house import House
 from thane.turn import Message
 
 _WHO = (
@@ -39,19 +40,23 @@ def system_prompt(house: House | None, language: str, *, overview_entities: int)
 
 
 def _overview(house: House, limit: int) -> str:
-    areas = {area.id: area.name for area in house.areas()}
-    entities = sorted(house.entities(), key=lambda entity: entity.id)
-    if not entities:
+    names = {area.id: area.name for area in house.areas()}
+    return _listed(tuple((names.get(e.area, ""), e.id, e.name) for e in house.entities()), limit)
+
+
+@lru_cache(maxsize=4)
+def _listed(devices: tuple[tuple[str, str, str], ...], limit: int) -> str:
+    """Devices as (name of the area, entity id, name). Kept, for it is the same at nearly every turn."""
+    if not devices:
         return ""
-    by_area: defaultdict[str, list[Entity]] = defaultdict(list)
-    for entity in entities[:limit]:
-        by_area[areas.get(entity.area, "")].append(entity)
+    by_area: defaultdict[str, list[str]] = defaultdict(list)
+    for area, entity_id, name in sorted(devices, key=lambda device: device[1])[:limit]:
+        by_area[area].append(f"{name} ({entity_id.partition('.')[0]})")
     lines = ["The house, as area: device (domain). States are not shown here."]
-    for area in sorted(by_area, key=lambda name: (not name, name)):  # devices without an area last
-        devices = ", ".join(f"{entity.name} ({entity.domain})" for entity in by_area[area])
-        lines.append(f"{area or 'No area'}: {devices}")
-    if len(entities) > limit:
-        lines.append(f"And {len(entities) - limit} more devices.")
+    areas = sorted(by_area, key=lambda area: (not area, area))  # devices without an area last
+    lines += [f"{area or 'No area'}: {', '.join(by_area[area])}" for area in areas]
+    if len(devices) > limit:
+        lines.append(f"And {len(devices) - limit} more devices.")
     return "\n".join(lines)
 
 

@@ -2,8 +2,8 @@
 
 httpx2's own transport hands out one body chunk at a time through six generators, and a model server sends one chunk a
 token. Measured on one core with CPython 3.13: 680 µs a request, 58 µs a paced token and 12 µs a free-running one, where
-the whole program may use 2.2 ms and 18 µs. This transport hands out whatever one read brought, through the same client:
-200, 22 and 2 µs.
+the whole program may use 2.2 ms and 18 µs. This transport hands out whatever one read brought, under the same client:
+200, 35 and 2 µs, decoding included.
 
 It is a plain transport (GET, POST, keep-alive, TLS), not a general one: no HTTP/2, no proxies, no request streaming.
 """
@@ -22,6 +22,7 @@ import trio
 from thane.models.response import MessageError, ResponseReader
 
 READ_BYTES = 65_536
+_BODY = "thane.body"
 
 type Origin = tuple[str, str, int]
 
@@ -80,8 +81,9 @@ class TrioTransport(httpx2.AsyncBaseTransport):
         except BaseException:
             self.release()
             raise
+        content = Body(self, origin, stream, reader, body)
         return httpx2.Response(
-            reader.status, headers=reader.fields, stream=_Body(self, origin, stream, reader, body), request=request
+            reader.status, headers=reader.fields, stream=content, request=request, extensions={_BODY: content}
         )
 
     async def _exchange(
@@ -169,8 +171,8 @@ class TrioTransport(httpx2.AsyncBaseTransport):
             await trio.aclose_forcefully(stream)
 
 
-class _Body(httpx2.AsyncByteStream):
-    """The body of a response. It owns the connection until it is closed."""
+class Body(httpx2.AsyncByteStream):
+    """The body of a response: each item is what one read brought. It owns the connection until it is closed."""
 
     def __init__(
         self, transport: TrioTransport, origin: Origin, stream: trio.abc.Stream, reader: ResponseReader, first: bytes
@@ -182,7 +184,7 @@ class _Body(httpx2.AsyncByteStream):
         self._first = first
         self._closed = False
 
-    def __aiter__(self) -> _Body:  # type: ignore[override]  # httpx2 only iterates; a generator would need closing
+    def __aiter__(self) -> Body:  # type: ignore[override]  # httpx2 only iterates; a generator would need closing
         return self
 
     async def __anext__(self) -> bytes:
@@ -212,6 +214,15 @@ class _Body(httpx2.AsyncByteStream):
             self._transport.keep(self._origin, self._stream)
         else:
             await trio.aclose_forcefully(self._stream)
+
+
+def body_of(response: httpx2.Response) -> Body:
+    """The body of a response of `TrioTransport`, without the three generators that httpx2 puts around it.
+
+    They take a third of the time of a token. Closing the response closes the body; iterating it raises `ReadError` and
+    `RemoteProtocolError`.
+    """
+    return response.extensions[_BODY]
 
 
 class _StaleError(Exception):

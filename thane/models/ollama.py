@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import random
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import httpx2
@@ -19,7 +19,7 @@ import trio
 from thane import backoff
 from thane.config import settings as config
 from thane.ids import Ids
-from thane.models.http import Connect, TrioTransport
+from thane.models.http import Body, Connect, TrioTransport, body_of
 from thane.models.provider import ModelError, ModelInfo, ModelOutput, ModelRequest, ModelStream
 from thane.models.stream import AnswerReader, encode_request, said
 
@@ -87,9 +87,8 @@ class OllamaProvider:
         try:
             if response.status_code != 200:
                 raise await self._refusal(response, request.model)
-            async with aclosing(response.aiter_raw()) as body:
-                reader = AnswerReader(self._ids, dependency=self._name, line_bytes=self._settings.answer_line_bytes)
-                yield _Answer(self, body, reader, deadline)
+            reader = AnswerReader(self._ids, dependency=self._name, line_bytes=self._settings.answer_line_bytes)
+            yield _Answer(self, body_of(response), reader, deadline)
         finally:
             await response.aclose()
 
@@ -194,11 +193,10 @@ class OllamaProvider:
         body = b""
         with trio.move_on_after(self._settings.connect_timeout_seconds):
             try:
-                async with aclosing(response.aiter_raw()) as parts:
-                    async for part in parts:
-                        body += part
-                        if len(body) > _ERROR_BODY_BYTES:
-                            break
+                async for part in body_of(response):
+                    body += part
+                    if len(body) > _ERROR_BODY_BYTES:
+                        break
             except httpx2.HTTPError:
                 pass  # the status alone says enough
         try:
@@ -228,7 +226,7 @@ class OllamaProvider:
     def error(self, message: str, *, temporary: bool = True, status: int | None = None) -> ModelError:
         return ModelError(message, dependency=self._name, temporary=temporary, status=status)
 
-    async def read(self, body: AsyncGenerator[bytes], deadline: float | None) -> bytes:
+    async def read(self, body: Body, deadline: float | None) -> bytes:
         """The next piece of an answer, b"" at its end. Without a `deadline` the idle time-out counts from now."""
         idle = self._settings.idle_timeout_seconds
         with trio.CancelScope(deadline=trio.current_time() + idle if deadline is None else deadline):
@@ -244,9 +242,7 @@ class OllamaProvider:
 class _Answer:
     """The items of one answer, in the batches in which they arrived."""
 
-    def __init__(
-        self, provider: OllamaProvider, body: AsyncGenerator[bytes], reader: AnswerReader, deadline: float
-    ) -> None:
+    def __init__(self, provider: OllamaProvider, body: Body, reader: AnswerReader, deadline: float) -> None:
         self._provider = provider
         self._body = body
         self._reader = reader
@@ -261,7 +257,7 @@ class _Answer:
             if reader.failure is not None:
                 raise reader.failure
             if reader.done:
-                with trio.move_on_after(_DRAIN_SECONDS):
+                with trio.move_on_after(_DRAIN_SECONDS), suppress(httpx2.HTTPError):  # the answer is whole anyway
                     await anext(self._body, b"")
                 raise StopAsyncIteration
             data = await self._provider.read(self._body, self._deadline)

@@ -152,12 +152,20 @@ class _HungUpError(Exception):
 class FakeOllama:
     """The server's state: scripts to play, and what was seen. `open_fake_ollama` makes one that listens."""
 
-    def __init__(self, default: Reply | None = None, models: tuple[FakeModel, ...] = (FakeModel("qwen3:4b"),)) -> None:
+    def __init__(
+        self,
+        default: Reply | None = None,
+        models: tuple[FakeModel, ...] = (FakeModel("qwen3:4b"),),
+        *,
+        record: bool = True,
+    ) -> None:
+        """Without `record`, `requests` and `connections` stay empty: a benchmark runs long."""
         self.default = default or answer("Hello", " there", ".")
         self.models = models
         self.url = ""
         self.port = 0
         self.requests: list[Request] = []
+        self._record = record
         self.connections: list[Connection] = []
         self._script: deque[Reply] = deque()
         self._changed = trio.Event()
@@ -184,8 +192,9 @@ class FakeOllama:
     async def serve(self, stream: trio.abc.Stream) -> None:
         """Serve one client connection until it ends."""
         connection = Connection(trio.current_time())
-        self.connections.append(connection)
-        self._notice()
+        if self._record:
+            self.connections.append(connection)
+            self._notice()
         reader = _Reader(stream)
         try:
             while await self._exchange(reader, stream, connection):
@@ -203,9 +212,10 @@ class FakeOllama:
         body = await reader.body(int(headers.get("content-length", 0)))
         request = Request(method, path, headers, None, trio.current_time(), connection)
         if body:
-            request.body = msgspec.json.decode(body)
-        self.requests.append(request)
-        self._notice()
+            request.body = msgspec.json.decode(body, type=Any if self._record else dict[str, msgspec.Raw])
+        if self._record:
+            self.requests.append(request)
+            self._notice()
         if path == "/api/chat" and method == "POST":
             return await self._chat(request, reader, stream)
         await stream.send_all(self._fixed(request))
@@ -233,7 +243,8 @@ class FakeOllama:
             return True
         if reply.cut_before_head:
             return False
-        plan = self._plan(reply, request.body["model"])
+        model = request.body["model"]
+        plan = self._plan(reply, msgspec.json.decode(model) if isinstance(model, msgspec.Raw) else model)
         if all(isinstance(part, bytes) for part in plan):  # nothing to wait for: no need of a watching task
             return await _play(plan, stream)
         async with trio.open_nursery() as nursery:
@@ -405,10 +416,14 @@ def _plain(status: int, body: bytes, content_type: str) -> bytes:
 
 @asynccontextmanager
 async def open_fake_ollama(
-    default: Reply | None = None, *, models: tuple[FakeModel, ...] = (FakeModel("qwen3:4b"),), port: int = 0
+    default: Reply | None = None,
+    *,
+    models: tuple[FakeModel, ...] = (FakeModel("qwen3:4b"),),
+    port: int = 0,
+    record: bool = True,
 ) -> AsyncGenerator[FakeOllama]:
-    """Run the server on loopback; leaving the context closes it and every connection."""
-    fake = FakeOllama(default, models)
+    """Run the server on loopback; leaving the context closes it and every connection. `port` 0 is any free one."""
+    fake = FakeOllama(default, models, record=record)
     async with trio.open_nursery() as nursery:
         listeners = await trio.open_tcp_listeners(port, host="127.0.0.1")
         fake.port = listeners[0].socket.getsockname()[1]
@@ -425,7 +440,7 @@ async def _main(arguments: argparse.Namespace) -> None:
     steps: list[Step] = [Wait(arguments.first)] if arguments.first else []
     stop = Stop(output_tokens=len(pieces), decode_seconds=arguments.interval * len(pieces))
     reply = Reply((*steps, Say(pieces, arguments.interval), stop), burst=arguments.burst)
-    async with open_fake_ollama(reply, port=arguments.port) as fake:
+    async with open_fake_ollama(reply, port=arguments.port, record=False) as fake:
         sys.stdout.write(f"{fake.url}\n")
         sys.stdout.flush()
         await trio.sleep_forever()
