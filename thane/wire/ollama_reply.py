@@ -123,9 +123,15 @@ class Stamps:
 
 
 def speaks_of_failure(request: ChatRequest) -> bool:
-    """Whether a failure is said as content: to those who would not see it else, and who do not wait for JSON."""
+    """Whether a failure in mid-stream is said as content: to clients that drop `{"error"}` lines, but never where the
+    answer is read by a program (a format was asked for, or it is housekeeping)."""
     turn = request.turn
     return turn.caller.channel in ("ha", "owu") and turn.options.format is None and not turn.caller.task
+
+
+def speaks_at_once(request: ChatRequest) -> bool:
+    """Whether even a failure before the first line is said as content: Home Assistant never shows an error's text."""
+    return request.turn.caller.channel == "ha" and speaks_of_failure(request)
 
 
 def loaded(request: ChatRequest, reason: str, clock: Clock) -> bytes:

@@ -1,0 +1,52 @@
+"""What Thane is and how it does: version and health."""
+
+from __future__ import annotations
+
+import msgspec
+from quart import Blueprint, Response
+
+from thane.http.native.answers import answer
+from thane.http.rooms import Rooms
+
+_SECONDS = {"h": 3600, "m": 60}
+
+
+def routes(rooms: Rooms) -> Blueprint:
+    """`GET /v1/version`, `/health`, `/health/live`, `/health/ready`."""
+    blueprint = Blueprint("system", __name__)
+
+    @blueprint.get("/v1/version")
+    async def version() -> Response:
+        """`{"version","git_commit","git_branch","build_time","python_version","os","arch","uptime","uptime_seconds"}`."""
+        seconds = max(0.0, rooms.clock.time() - rooms.started_at)
+        up = {"uptime": spoken_duration(seconds), "uptime_seconds": round(seconds, 1)}
+        return answer(msgspec.structs.asdict(rooms.version) | up)
+
+    @blueprint.get("/health")
+    async def health() -> Response:
+        """Always 200: `{"status":"healthy"|"degraded"|"draining","dependencies":{name:{"name","ready",…}}}`."""
+        return answer(rooms.health.report())
+
+    @blueprint.get("/health/live")
+    async def live() -> Response:
+        """200 as long as Thane answers at all."""
+        return answer({"status": "live"})
+
+    @blueprint.get("/health/ready")
+    async def ready() -> Response:
+        """200 while turns are taken; 503 once the shutdown began. A dependency that is down does not change it: the
+        rest works without."""
+        draining = rooms.health.report().status == "draining"
+        return answer({"status": "draining" if draining else "ready"}, 503 if draining else 200)
+
+    return blueprint
+
+
+def spoken_duration(seconds: float) -> str:
+    """As the reference writes it: `3h42m0s`, `5m1s`, `12s`."""
+    left, text = int(seconds), ""
+    for unit, size in _SECONDS.items():
+        amount, left = divmod(left, size)
+        if amount or text:
+            text += f"{amount}{unit}"
+    return f"{text}{left}s"

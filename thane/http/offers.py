@@ -1,0 +1,80 @@
+"""Which models Thane offers: its profiles, and the models that its providers have or that are configured.
+
+Not here: which model answers (`thane.router`).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from thane.errors import ClientError
+from thane.http.rooms import Rooms
+from thane.models.provider import ModelInfo
+from thane.router.profiles import PROFILES, find_profile
+
+type Capability = Literal["completion", "tools", "thinking", "vision"]
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """A model name that clients may ask for. `context_tokens` is 0 where it is not known."""
+
+    name: str
+    owner: str  # `thane` for a profile, otherwise the provider
+    description: str = ""
+    context_tokens: int = 0
+    capabilities: tuple[Capability, ...] = ("completion", "tools")
+
+
+def offers(rooms: Rooms) -> tuple[Offer, ...]:
+    """Everything on offer, the profiles first. Former names of profiles are known, but not offered."""
+    models = _models(rooms)
+    base = models.get(rooms.settings.models.default.lower()) or Offer("", "thane")
+    found = [
+        msgspec.structs.replace(base, name=profile.name, owner="thane", description=profile.description)
+        for profile in PROFILES
+        if not profile.deprecated
+    ]
+    return (*found, *models.values())
+
+
+def find(rooms: Rooms, name: str) -> Offer | None:
+    """What a request's model name means, as the client may write it: in any case, with or without `:latest`."""
+    profile = find_profile(name)
+    if profile is not None:
+        wanted = profile.deprecated or profile.name
+        return next((offer for offer in offers(rooms) if offer.name == wanted), None)
+    models, key = _models(rooms), name.strip().lower()
+    return models.get(key) or models.get(f"{key}:latest") or models.get(key.removesuffix(":latest"))
+
+
+def check(rooms: Rooms, name: str) -> Offer:
+    """Like `find`; raises ClientError (404) for a name that nobody knows."""
+    offer = find(rooms, name)
+    if offer is None:
+        raise ClientError(f"model '{name}' not found", status=404, code="model_not_found")
+    return offer
+
+
+def _models(rooms: Rooms) -> dict[str, Offer]:
+    """Models by lower-case name: those that providers have now, then those that are only configured."""
+    configured = rooms.settings.models
+    found = {info.name.lower(): _offer(info) for info in rooms.models()}
+    for model in configured.available:
+        tools: tuple[Capability, ...] = ("completion", "tools") if model.supports_tools else ("completion",)
+        offer = Offer(model.name, model.provider, context_tokens=model.context_window, capabilities=tools)
+        found.setdefault(model.name.lower(), offer)
+    if configured.default:
+        found.setdefault(configured.default.lower(), Offer(configured.default, "ollama"))
+    return found
+
+
+def _offer(info: ModelInfo) -> Offer:
+    optional: tuple[tuple[Capability, bool], ...] = (
+        ("tools", info.supports_tools),
+        ("thinking", info.supports_thinking),
+        ("vision", info.supports_images),
+    )
+    capabilities: tuple[Capability, ...] = ("completion", *(name for name, there in optional if there))
+    return Offer(info.name, info.provider, context_tokens=info.context_tokens, capabilities=capabilities)

@@ -1,0 +1,28 @@
+"""The Ollama listener's application: Ollama's API, and OpenAI's as Ollama has it too."""
+
+from __future__ import annotations
+
+from thane.http.native import chat as openai_chat
+from thane.http.native import models as openai_models
+from thane.http.ollama import chat, models
+from thane.http.problems import ollama_problem
+from thane.http.quart_app import ThaneApp
+from thane.http.replies import mark_requests
+from thane.http.rooms import Rooms
+
+ROUTES = (
+    models.routes,
+    chat.routes,
+    openai_chat.openai_routes,
+    openai_models.routes,
+)
+"""What makes the blueprints of this listener."""
+
+
+def build_ollama(rooms: Rooms) -> ThaneApp:
+    """An application without a door: `thane.http.guard` is put before it."""
+    app = ThaneApp("thane.ollama", limits=rooms.settings.limits, problems=ollama_problem)
+    mark_requests(app)
+    for routes in ROUTES:
+        app.register_blueprint(routes(rooms))
+    return app

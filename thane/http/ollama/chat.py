@@ -1,0 +1,31 @@
+"""Chat in Ollama's protocol."""
+
+from __future__ import annotations
+
+from quart import Blueprint, Response
+
+from thane.http.offers import check
+from thane.http.replies import read, refuse_with, reply
+from thane.http.rooms import Rooms
+from thane.wire.codecs import OLLAMA
+from thane.wire.ollama_chat import load_reason
+from thane.wire.ollama_reply import OllamaWhole, loaded
+
+
+def routes(rooms: Rooms) -> Blueprint:
+    """`POST /api/chat`."""
+    blueprint = Blueprint("ollama_chat", __name__)
+    refuse_with(blueprint, OLLAMA)
+
+    @blueprint.post("/api/chat")
+    async def chat() -> Response:
+        """Ollama's chat, streaming unless `"stream":false`. Without messages it loads a model, or with `keep_alive` 0
+        unloads it: nothing is done, for Thane's models need no loading, and that is answered as done."""
+        request = await read(rooms, OLLAMA)
+        reason = load_reason(request.turn)
+        if reason is None:
+            return await reply(rooms, OLLAMA, request)
+        check(rooms, request.turn.model)
+        return Response(loaded(request, reason, rooms.clock), content_type=OllamaWhole.content_type)
+
+    return blueprint

@@ -1,0 +1,59 @@
+"""The chat protocols, each as one value: how a request is read and how its answer, or a refusal, is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from thane.config.settings import Limits
+from thane.wire import native_chat, ollama_chat, openai_chat
+from thane.wire.chat import ChatRequest, Encoder, Opening
+from thane.wire.errors import Refusal, ollama_error, openai_error
+from thane.wire.native_chat import NativeStream, NativeWhole
+from thane.wire.ollama_reply import OllamaStream, OllamaWhole, speaks_at_once
+from thane.wire.openai_reply import HEARTBEAT, OpenAiStream, OpenAiWhole
+
+
+@dataclass(frozen=True, kw_only=True)
+class Codec:
+    """One protocol. `heartbeat` is sent while nothing else is; `b""` where the protocol has no such thing.
+
+    `says_refusals`: whether this client is better told in the answer itself, with status 200, why there is none.
+    """
+
+    decode: Callable[[Any, Mapping[str, str], Limits], ChatRequest]
+    stream: Callable[[ChatRequest, Opening], Encoder]
+    whole: Callable[[ChatRequest, Opening], Encoder]
+    refuse: Callable[[Refusal], bytes]
+    says_refusals: Callable[[ChatRequest], bool]
+    heartbeat: bytes = b""
+
+
+def _never(_request: ChatRequest) -> bool:
+    return False
+
+
+OLLAMA = Codec(
+    decode=ollama_chat.decode,
+    stream=OllamaStream,
+    whole=OllamaWhole,
+    refuse=ollama_error,
+    says_refusals=speaks_at_once,
+)
+OPENAI = Codec(
+    decode=openai_chat.decode,
+    stream=OpenAiStream,
+    whole=OpenAiWhole,
+    refuse=openai_error,
+    says_refusals=_never,
+    heartbeat=HEARTBEAT,
+)
+NATIVE = Codec(
+    decode=native_chat.decode,
+    stream=NativeStream,
+    whole=NativeWhole,
+    refuse=openai_error,
+    says_refusals=_never,
+    heartbeat=HEARTBEAT,
+)
