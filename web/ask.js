@@ -37,12 +37,8 @@
     if (!answer) return;
     stop.disabled = true;
     const giveUp = setTimeout(() => answer.abort.abort(), 2000); // closing the connection cancels the turn too
-    try {
-      if (answer.run) await fetch(`/v1/runs/${answer.run}`, { method: "DELETE" });
-      else answer.abort.abort();
-    } catch {
-      answer.abort.abort();
-    }
+    const stopped = answer.run && await fetch(`/v1/runs/${answer.run}`, { method: "DELETE" }).catch(() => null);
+    if (!stopped?.ok) answer.abort.abort();
     answer.finished.finally(() => clearTimeout(giveUp));
   });
 

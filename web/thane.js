@@ -21,21 +21,27 @@
     }
   });
 
-  // Times that go on by themselves: data-run, data-age and data-until hold a moment in epoch seconds, the server's clock.
-  // The words are those of thane/http/dashboard/words.py.
+  // Times that go on by themselves: data-run, data-brief, data-age and data-until hold a moment in epoch seconds by the
+  // server's clock. The words are those of thane/http/dashboard/words.py.
   let offset = Number(body.dataset.now) - Date.now() / 1000;
+  const two = (n) => String(Math.floor(n)).padStart(2, "0");
   const age = (s) => (s >= 86400 ? `${Math.floor(s / 86400)} d` : s >= 3600 ? `${Math.floor(s / 3600)} h`
     : s >= 60 ? `${Math.floor(s / 60)} min` : `${Math.floor(s)} s`);
-  const two = (n) => String(Math.floor(n)).padStart(2, "0");
   const elapsed = (s) => (s < 60 ? `${(Math.floor(s * 10) / 10).toFixed(1)} s`
     : s < 3600 ? `${Math.floor(s / 60)} min ${two(s % 60)} s` : `${Math.floor(s / 3600)} h ${two((s % 3600) / 60)} min`);
+  const brief = (s) => (s < 10 ? elapsed(s) : age(s));
+  const forms = { run: [elapsed, 1], brief: [brief, 1], age: [age, 1], until: [age, -1] };
+  const ticking = Object.keys(forms).map((form) => `[data-${form}]`).join();
   const tick = () => {
     if (document.hidden || body.dataset.link === "down") return;
     const now = Date.now() / 1000 + offset;
-    for (const element of document.querySelectorAll("[data-run],[data-age],[data-until]")) {
-      const { run, age: since, until } = element.dataset;
-      const words = run ? elapsed(Math.max(0, now - run)) : age(Math.max(0, since ? now - since : until - now));
-      if (element.textContent !== words) element.textContent = words;
+    for (const element of document.querySelectorAll(ticking)) {
+      for (const form in forms) {
+        if (!(form in element.dataset)) continue;
+        const [say, way] = forms[form];
+        const words = say(Math.max(0, way * (now - element.dataset[form])));
+        if (element.textContent !== words) element.textContent = words;
+      }
     }
   };
   setInterval(tick, 1000);

@@ -1,1 +1,1 @@
-"""The dashboard: pages drawn on the server, kept true by one WebSocket from server to client. Actions are HTTP requests."""
+"""The dashboard: pages drawn on the server and kept true by one WebSocket; actions are HTTP requests."""

@@ -1,7 +1,7 @@
 """The chat box: a form that starts a turn and streams its answer to the page, or, without JavaScript, waits for it.
 
-The stream is NDJSON, one object a line with a type `t`; the page writes its texts with `textContent`, so what a model says
-is never markup. Closing the connection cancels the turn.
+The stream is NDJSON, one object a line with a type `t`; the page writes its texts with `textContent`, so what a model
+says is never markup. Closing the connection cancels the turn.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ def routes(desk: Desk) -> Blueprint:
 
     @blueprint.post("/dash/chat")
     async def chat() -> Response | WerkzeugResponse:
-        question = read_question(await request.get_data(), desk.rooms.settings.dashboard.message_chars)
+        question = read_question(await request.get_data(as_text=False), desk.rooms.settings.dashboard.message_chars)
         turn = await make_turn(desk.rooms, question, request.headers.get("User-Agent", ""))
         if CONTENT_TYPE in request.headers.get("Accept", ""):
             return await stream(_lines(desk, turn), content_type=CONTENT_TYPE)

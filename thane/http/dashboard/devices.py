@@ -127,9 +127,9 @@ def _tile(entity: Entity, house: House) -> Markup:
 
 
 def _caused(change: Change, house: House) -> Markup:
-    """`80 → 35 % · 3 s ago`, linked to the conversation that did it."""
+    """`80 → 35 % · 3 s`, linked to the conversation that did it."""
     cause = house.cause(change.run_id) if change.run_id else None
-    text = Markup("{} · {} ago").format(change_words(change), words.age_of(change.at))
+    text = Markup("{} · {}").format(change_words(change), words.age_of(change.at))
     if cause is None:
         return Markup('<span class="tc">{}</span>').format(text)
     title = words.clean(cause.title)

@@ -29,11 +29,15 @@ class EventPage:
         self._counted = 0  # the newest event that is in the histogram
         self.zone: tzinfo | None = board.zone
 
-    def title(self, conversation_id: str) -> str:
-        return self._board.recent.title(conversation_id)
+    def title(self, event: Event) -> str:
+        """The title of the event's conversation, by its id or its run's, or the id itself while that is unknown."""
+        conversation = str(event.data.get("conversation_id") or "")
+        if not conversation and (cause := self._board.recent.cause(str(event.data.get("run_id") or ""))):
+            return cause.title or cause.conversation_id
+        return self._board.recent.title(conversation) or conversation
 
     async def look_back(self) -> list[Event]:
-        """Read the events of the page's first view and count them; at most `dashboard.event_scan` are looked through."""
+        """Read and count the events of the page's first view, at most `dashboard.event_scan`."""
         events = await select_latest(self._rooms.bus, self._query, self._rooms.settings.dashboard.event_scan)
         self.count(events)
         return events

@@ -12,7 +12,7 @@ import msgspec
 from thane.errors import ClientError
 from thane.events.bus import EventBus
 from thane.events.event import KINDS, Event, Source
-from thane.events.filter import EventFilter
+from thane.events.filter import SOURCES, EventFilter
 from thane.http.dashboard.event_words import ERRORS, line
 
 PAGE = 1000  # events read from the bus at a time
@@ -25,7 +25,7 @@ class Arguments(Protocol):
 
 
 class EventQuery(msgspec.Struct, frozen=True):
-    """`kind` is one kind, `errors` for every kind that tells of a failure, or "" for all; `text` is searched in lower case."""
+    """`kind` is one kind, `errors` for all that tell of a failure, or ""; `text` is in lower case, as it is searched."""
 
     sources: tuple[Source, ...] = ()
     kind: str = ""
@@ -47,7 +47,7 @@ class EventQuery(msgspec.Struct, frozen=True):
         kind = last("kind")
         if kind and kind != "errors" and not any(kind in kinds for kinds in KINDS.values()):
             raise ClientError(f"there is no event kind “{kind}”", code="bad_filter")
-        sources = tuple(source for source in KINDS if source in wanted)
+        sources: tuple[Source, ...] = tuple(source for source in SOURCES if source in wanted)
         return cls(sources, kind, last("conversation"), last("loop"), last("q").lower())
 
     @property

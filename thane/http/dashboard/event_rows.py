@@ -15,8 +15,8 @@ from thane.http.dashboard.event_words import line
 
 SOURCE_ICONS = {"agent": "models", "loop": "now", "home": "home", "health": "link", "system": "bolt"}
 
-type Titles = Callable[[str], str]
-"""Title of a conversation by its id, or "" if it is not known."""
+type Titles = Callable[[Event], str]
+"""What the conversation of an event is called, "" if it belongs to none."""
 
 
 def event_rows(events: Iterable[Event], titles: Titles, zone: tzinfo | None, *, new: bool = False) -> Markup:
@@ -26,7 +26,6 @@ def event_rows(events: Iterable[Event], titles: Titles, zone: tzinfo | None, *, 
 
 def _row(event: Event, titles: Titles, zone: tzinfo | None, *, new: bool) -> Markup:
     said = line(event)
-    conversation = str(event.data.get("conversation_id") or "")
     return Markup(
         '<details class="{classes}" id="e-{seq}" data-seq="{seq}" hx-get="/events/{seq}" hx-trigger="toggle once" '
         'hx-target="find .ev-x" hx-swap="innerHTML"><summary><span class="e-seq">{shown}</span>'
@@ -45,16 +44,17 @@ def _row(event: Event, titles: Titles, zone: tzinfo | None, *, new: bool) -> Mar
         kind=event.kind,
         sign=Markup('{}<span class="vh">{}: </span>').format(sign(said.sign), said.sign) if said.sign else "",
         text=said.text,
-        title=words.clean(titles(conversation)) or conversation,
+        title=words.clean(titles(event)),
     )
 
 
-def gap_row(count: int | None, first: int, last: int, query: EventQuery) -> Markup:
-    """A row for events `first` to `last` that were not shown, `count` if that is known, with a button that brings them."""
-    what = words.plural(count, "event") if count is not None else "Events"
+def gap_row(count: int, first: int, last: int, query: EventQuery) -> Markup:
+    """A row for `count` events, `first` to `last`, that were not shown, with a button that brings them."""
     address = query.query(after=first - 1, before=last + 1)
     return Markup(
         '<div class="ev-drop is-warn">{}<b>{} skipped</b><span>{} to {}. This view was slower than the burst; nothing '
         'is lost.</span><button class="btn" type="button" hx-get="/events/rows?{}" hx-target="closest .ev-drop" '
         'hx-swap="outerHTML">{}Replay</button></div>'
-    ).format(sign("warn"), what, words.spaced(first), words.spaced(last), address, icon("retry"))
+    ).format(
+        sign("warn"), words.plural(count, "event"), words.spaced(first), words.spaced(last), address, icon("retry")
+    )

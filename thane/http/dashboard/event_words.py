@@ -51,8 +51,13 @@ def _after(data: Data, name: str, lead: str = "in") -> str:
     return f"{lead} {words.duration(data[name] / 1000)}" if isinstance(data.get(name), int | float) else ""
 
 
-def _arguments(data: Data) -> str:
-    args = data.get("args")
+def _pause(data: Data, lead: str) -> str:
+    wait = data.get("retry_in_ms")
+    return f"{lead} {words.brief(wait / 1000)}" if isinstance(wait, int | float) else ""
+
+
+def _arguments(data: Data, name: str = "args") -> str:
+    args = data.get(name)
     if not isinstance(args, dict):
         return str(args or "")
     return " ".join(f"{name}={_short(value)}" for name, value in args.items())
@@ -143,7 +148,7 @@ _SAYINGS: dict[str, Callable[[Data], Line]] = {
             d,
             d.get("error"),
             f"{words.ordinal(d['consecutive_errors'])} time" if d.get("consecutive_errors") else "",
-            _after(d, "retry_in_ms", "retry in"),
+            _pause(d, "retry in"),
         ),
         "error",
     ),
@@ -162,20 +167,15 @@ _SAYINGS: dict[str, Callable[[Data], Line]] = {
     ),
     "state_changed": _state_changed,
     "service_called": lambda d: Line(
-        f"{d.get('domain')}.{d.get('service')} {_join(*(d.get('entity_ids') or ()))} "
-        + (_short(d["data"]) if d.get("data") else "")
+        f"{d.get('domain')}.{d.get('service')} {_join(*(d.get('entity_ids') or ()))} " + _arguments(d, "data")
     ),
     "dependency_ready": lambda d: Line(_join(f"{d.get('name')} answers", _after(d, "latency_ms")), "done"),
-    "dependency_down": lambda d: Line(
-        _join(f"{d.get('name')}: {d.get('error')}", _after(d, "retry_in_ms", "retry in")), "error"
-    ),
+    "dependency_down": lambda d: Line(_join(f"{d.get('name')}: {d.get('error')}", _pause(d, "retry in")), "error"),
     "started": lambda d: Line(_join(f"Thane {d.get('version', '')}", d.get("native_url"), d.get("ollama_url"))),
     "draining": lambda d: Line(
         _join(words.plural(int(d.get("running") or 0), "running turn"), f"{d.get('grace_seconds')} s grace")
     ),
-    "branch_crashed": lambda d: Line(
-        _join(f"{d.get('branch')}: {d.get('error')}", _after(d, "retry_in_ms", "restart in")), "error"
-    ),
+    "branch_crashed": lambda d: Line(_join(f"{d.get('branch')}: {d.get('error')}", _pause(d, "restart in")), "error"),
     "branch_restarted": lambda d: Line(_join(f"{d.get('branch')} runs again", f"restart {d.get('restarts')}"), "done"),
     "request_refused": lambda d: Line(
         _join(f"{d.get('status')} on {d.get('listener')}", d.get("path"), d.get("reason")), "warn"

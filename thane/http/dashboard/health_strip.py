@@ -59,7 +59,7 @@ def health_part(facts: Facts) -> Part:
     return Part("health", shell.format(Markup("").join(place(name) for name in items)), items)
 
 
-def _cell(name: str, body: Markup) -> Markup:
+def _cell(name: str | Markup, body: Markup) -> Markup:
     return Markup("<dt>{}</dt><dd>{}</dd>").format(name, body)
 
 
@@ -73,7 +73,7 @@ def _link() -> Markup:
         "Link",
         Markup(
             '<span class="lk lk-wait">{}</span><span class="lk lk-up">{}</span><span class="lk lk-down">{}</span>'
-        ).format(state("starting", "Connecting"), state("done", "Live"), state("off", "Lost")),
+        ).format(state("starting", "Linking"), state("done", "Live"), state("off", "Lost")),
     )
 
 
@@ -118,11 +118,14 @@ def _queue(facts: Facts) -> Markup:
 
 def _dropped(facts: Facts) -> Markup:
     if not facts.dropped:
-        return _cell("Dropped events", _figure(0))
+        return _cell(_DROPPED, _figure(0))
     body = Markup('<a href="/events">{}{}</a>').format(
         state("warn", words.count(facts.dropped)), _small("in slow views; all are in the log")
     )
-    return _cell("Dropped events", body)
+    return _cell(_DROPPED, body)
+
+
+_DROPPED = Markup('Dropped<span class="roomy"> events</span>')
 
 
 def _small(text: str) -> Markup:

@@ -1,6 +1,6 @@
 """The live channel: what an open page lacks is sent over one WebSocket, from server to client only.
 
-A viewer is first told everything, then only what changed, in messages at most every `dashboard.batch_seconds`. Pages are
+A viewer is first told everything, then only what changed, at most every `dashboard.batch_seconds`. Pages are
 drawn from the state as it is, never from a queue of events, so a slow viewer is simply told later and less often: it
 holds up nobody, and what it is told is true.
 """
@@ -8,6 +8,7 @@ holds up nobody, and what it is told is true.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 
 import msgspec
 import trio
@@ -31,7 +32,7 @@ ANNOUNCE_SECONDS = 2.0  # a screen reader is told of changes at most this often
 class Message(msgspec.Struct, omit_defaults=True):
     """One message to the page. `content` is markup for htmx; without it the message only says that all is still true.
 
-    `now` is the server's clock, epoch seconds. `last` is the newest event that was considered, `rows` how many are in it.
+    `now` is the server's clock, epoch seconds. `last` is the newest event considered, `rows` how many are in it.
     """
 
     now: float
@@ -62,10 +63,8 @@ async def _ring(subscription: Subscription, bell: trio.MemorySendChannel[None]) 
     """Ring once for any number of events. It never waits for the viewer, so its subscription never overflows."""
     while True:
         await subscription.receive()
-        try:
+        with suppress(trio.WouldBlock):
             bell.send_nowait(None)
-        except trio.WouldBlock:
-            pass
 
 
 class Viewer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import jinja2
 import msgspec
@@ -53,7 +53,8 @@ class Pages:
             lstrip_blocks=True,
             undefined=jinja2.StrictUndefined,
         )
-        self._environment.globals |= {
+        names: dict[str, Any] = self._environment.globals
+        names |= {
             "icon": icon,
             "sign": sign,
             "state": state,
@@ -75,7 +76,7 @@ class Pages:
     def problem(self, status: int, message: str, theme: Theme = "auto") -> Response:
         """A page that says what went wrong, in words for the one who sees it."""
         title = HTTPStatus(status).phrase
-        return self.response("problem.html", theme, status, page="", title=title, status=status, message=message)
+        return self.response("problem.html", theme, status, page="", title=title, found=status != 404, message=message)
 
 
 def read_theme(cookies: Mapping[str, str]) -> Theme:

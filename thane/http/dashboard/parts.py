@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 from markupsafe import Markup
@@ -38,7 +39,7 @@ class Part(msgspec.Struct, frozen=True):
         return settle(self.items[item_id], now, self._tag)
 
     @property
-    def _tag(self) -> str:
+    def _tag(self) -> Literal["time", "tspan"]:
         return "tspan" if self.svg else "time"
 
 

@@ -38,7 +38,8 @@ def running_part(runs: Sequence[LiveRun], now: float) -> Part:
         else Markup('<p class="quiet">Nothing is running. What anyone asks appears here while it is answered.</p>')
     )
     shell = Markup(
-        '<div id="running"><header class="card-h"><h2 id="h-run">Running turns</h2>{}<span class="sp"></span>{}</header>{}</div>'
+        '<div id="running"><header class="card-h"><h2 id="h-run">Running turns</h2>{}<span class="sp"></span>{}'
+        "</header>{}</div>"
     ).format(
         Markup('<span class="count">{}</span>').format(len(ordered) - queued) if ordered else "",
         Markup('<span class="meta">{} queued</span>').format(queued) if queued else "",

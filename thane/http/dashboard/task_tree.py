@@ -1,4 +1,4 @@
-"""The live tree as plain values: service, channels, conversations, turns, steps. Made from snapshots, never from events.
+"""The live tree as plain values: service, channels, conversations, turns, steps. Made from snapshots, not from events.
 
 A row never moves because another changed state: children stand in the order in which they started, new ones last.
 """
@@ -181,7 +181,7 @@ def _turn(run: LiveRun, now: float) -> TreeNode:
         id=f"n-{run.run_id}",
         kind="turn",
         title=f"Turn {run.turn_number}" if run.turn_number else "Turn",
-        sub=words.running_since(run.started_at),
+        sub=words.briefly_since(run.started_at),
         state=run.state,
         live=going,
         href=events_address(conversation=run.conversation_id),
@@ -234,11 +234,11 @@ def _steps(run: LiveRun, now: float) -> Iterable[TreeNode]:
 def step_words(run: LiveRun, span: Span, now: float) -> str:
     """The figure of a step that goes on: its pace while a model writes, else how long it takes already."""
     rate = pace(run, now) if span.kind == "model" else 0
-    return f"≈ {rate} tok/s" if rate else words.running_since(span.started_at)
+    return f"≈ {rate} tok/s" if rate else words.briefly_since(span.started_at)
 
 
 def pace(run: LiveRun, now: float) -> int:
-    """Tokens a second, two digits, or 0 while that cannot be said. An estimate: tokens are counted by pieces of text."""
+    """Tokens a second, two digits, or 0 while that cannot be said. An estimate: pieces of text stand for tokens."""
     if run.first_token is None or run.output_tokens < 2:
         return 0
     seconds = now - run.started_at - run.first_token

@@ -51,8 +51,8 @@ def tree_part(root: TreeNode) -> Part:
     heads.append(_text("h", COLUMNS[2].x + COLUMNS[2].width - 12, 12, "context", "end"))
     rules = [Markup('<path class="rule" d="M{:g} 20V{:g}"/>').format(column.x - 12, height) for column in COLUMNS[1:]]
     shell = Markup(
-        '<svg class="tree" id="tree" viewBox="0 0 {} {:g}" role="group" aria-labelledby="h-tree" aria-describedby="legend">'
-        '<g aria-hidden="true">{}</g>{}{}</svg>'
+        '<svg class="tree" id="tree" viewBox="0 0 {} {:g}" role="group" aria-labelledby="h-tree" '
+        'aria-describedby="legend"><g aria-hidden="true">{}</g>{}{}</svg>'
     ).format(
         WIDTH,
         height,
@@ -132,7 +132,7 @@ def _channel(node: TreeNode, column: Column, y: float) -> Markup:
     return (
         _box(column, y, 15)
         + _use(f"i-{node.icon}", column.x + 10, y - 8, 16, "i")
-        + _text("t", column.x + 32, y + 4.2, cut(node.title, column.width - 60, 12))
+        + _text("t", column.x + 32, y + 4.2, cut(node.title, column.width - 56, 12))
         + _text("n", column.x + column.width - 12, y + 4, node.sub, "end")
     )
 

@@ -2,7 +2,7 @@
 
 A time that goes on by itself (a running turn, an age, a countdown) is written into text as a *mark*, which holds the
 moment and not the words, so that drawing the same state twice gives the same text. `settle` turns marks into elements
-with the words of this moment; from there the browser counts on (`web/thane.js` has the same three forms).
+with the words of this moment; from there the browser counts on (`web/thane.js` has the same forms).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Literal
 from markupsafe import Markup
 
 THIN = "\N{NARROW NO-BREAK SPACE}"
-_MARK = re.compile("\x01(run|age|until):([0-9.]+)\x01")
+_MARK = re.compile("\x01(run|brief|age|until):([0-9.]+)\x01")
 _MARKED = re.compile(rf"(?: · )?[\w ]*{_MARK.pattern}(?: ago)?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 
@@ -27,6 +27,11 @@ def clean(text: str) -> str:
 def running_since(moment: float) -> str:
     """A mark that counts up in tenths of a second. `moment` is epoch seconds, as in the next two."""
     return f"\x01run:{moment:.2f}\x01"
+
+
+def briefly_since(moment: float) -> str:
+    """As `running_since`, where there is little room."""
+    return f"\x01brief:{moment:.2f}\x01"
 
 
 def age_of(moment: float) -> str:
@@ -45,8 +50,8 @@ def settle(markup: str, now: float, tag: Literal["time", "tspan"] = "time") -> M
     def element(match: re.Match[str]) -> str:
         form, moment = match.groups()
         passed = float(moment) - now if form == "until" else now - float(moment)
-        words = elapsed if form == "run" else age
-        return f'<{tag} data-{form}="{moment}">{words(max(0.0, passed))}</{tag}>'
+        words = _FORMS[form](max(0.0, passed))
+        return f'<{tag} data-{form}="{moment}">{words}</{tag}>'
 
     return Markup(_MARK.sub(element, markup))  # noqa: S704 the text was escaped when it was drawn
 
@@ -71,6 +76,14 @@ def elapsed(seconds: float) -> str:
     if seconds < 3600:
         return f"{int(seconds // 60)} min {int(seconds % 60):02} s"
     return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60):02} min"
+
+
+def brief(seconds: float) -> str:
+    """`4.1 s`, `16 s`, `2 min`."""
+    return elapsed(seconds) if seconds < 10 else age(seconds)
+
+
+_FORMS = {"run": elapsed, "brief": brief, "age": age, "until": age}
 
 
 def duration(seconds: float) -> str:
