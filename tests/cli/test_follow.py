@@ -14,14 +14,14 @@ from thane.errors import DependencyError
 
 
 def event(seq: int) -> EventFrame:
-    return EventFrame(seq, 1.0, "system", "started", {})
+    return EventFrame(seq, "1970-01-01T00:00:00Z", "system", "started", {})
 
 
 def test_frames_of_the_protocol_are_read_and_unknown_kinds_passed_over() -> None:
     assert Hello(7) == decode('{"type":"hello","seq":7,"version":"1","sources":["agent"]}')
-    expected = EventFrame(8, 1.5, "agent", "tool_call", {"tool": "x"})
+    expected = EventFrame(8, "1970-01-01T00:00:01.5Z", "agent", "tool_call", {"tool": "x"})
     assert expected == decode(
-        '{"type":"event","seq":8,"ts":1.5,"source":"agent","kind":"tool_call","data":{"tool":"x"}}'
+        '{"type":"event","seq":8,"ts":"1970-01-01T00:00:01.5Z","source":"agent","kind":"tool_call","data":{"tool":"x"}}'
     )
     assert DroppedFrame(3, 9, 11) == decode('{"type":"dropped","count":3,"from":9,"to":11}')
     assert decode('{"type":"weather","seq":"high"}') is None

@@ -13,7 +13,7 @@ from thane.events.event import KINDS
 
 
 def shown(kind: str = "tool_call", source: str = "agent", **data: Any) -> str:
-    return line(EventFrame(1, 1763872231.5, source, kind, data), UTC).plain
+    return line(EventFrame(1, "2025-11-23T04:30:31.500000Z", source, kind, data), UTC).plain
 
 
 def test_a_line_has_time_source_kind_facts_and_then_the_ids() -> None:
@@ -27,7 +27,9 @@ def test_values_that_are_not_one_word_are_quoted() -> None:
 
 def test_what_goes_wrong_is_red_whatever_its_source() -> None:
     def styles(kind: str, **data: Any) -> str:
-        return str([str(span.style) for span in line(EventFrame(1, 0.0, "agent", kind, data), UTC).spans])
+        return str(
+            [str(span.style) for span in line(EventFrame(1, "1970-01-01T00:00:00Z", "agent", kind, data), UTC).spans]
+        )
 
     assert "red" in styles("request_failed")
     assert "red" in styles("tool_done", ok=False)
@@ -40,7 +42,9 @@ def test_every_source_has_a_colour() -> None:
 
 def test_escape_sequences_of_a_model_do_not_reach_the_terminal() -> None:
     assert many_lines("\x1b[31mred\x1b]0;title\x07 \x9b2J") == "�[31mred�]0;title� �2J"
-    assert "\x1b" not in line(EventFrame(1, 0.0, "agent", "\x1b[1m", {"\x1b[1m": "\x1b[2J"}), UTC).plain
+    assert (
+        "\x1b" not in line(EventFrame(1, "1970-01-01T00:00:00Z", "agent", "\x1b[1m", {"\x1b[1m": "\x1b[2J"}), UTC).plain
+    )
     assert many_lines("a\r\nb\tc") == "a\nb\tc"
     assert one_line("a\r\nb\tc") == "a⏎b c"
     assert one_line("safe\u202egnp.exe") == "safe�gnp.exe"
@@ -63,4 +67,4 @@ def test_nothing_unprintable_is_left(text: str) -> None:
     )
 )
 def test_any_event_is_one_line(data: dict[str, Any]) -> None:
-    assert "\n" not in line(EventFrame(1, 0.0, "agent", "tool_done", data), UTC).plain
+    assert "\n" not in line(EventFrame(1, "1970-01-01T00:00:00Z", "agent", "tool_done", data), UTC).plain

@@ -21,7 +21,14 @@ def hello(seq: int) -> dict[str, Any]:
 
 
 def event(seq: int, **data: Any) -> dict[str, Any]:
-    return {"type": "event", "seq": seq, "ts": 0.0, "source": "agent", "kind": "tool_call", "data": data}
+    return {
+        "type": "event",
+        "seq": seq,
+        "ts": "1970-01-01T00:00:00Z",
+        "source": "agent",
+        "kind": "tool_call",
+        "data": data,
+    }
 
 
 def dropped(first: int, last: int) -> dict[str, Any]:
@@ -77,7 +84,7 @@ async def test_each_event_is_one_line_and_filters_and_key_are_sent(capsys: pytes
 
 async def test_as_json_each_line_is_the_event(capsys: pytest.CaptureFixture[str]) -> None:
     await run_tail(Events([hello(5), event(6, tool="a"), dropped(7, 7)]), as_json=True)
-    expected = {"seq": 6, "ts": 0.0, "source": "agent", "kind": "tool_call", "data": {"tool": "a"}}
+    expected = {"seq": 6, "ts": "1970-01-01T00:00:00Z", "source": "agent", "kind": "tool_call", "data": {"tool": "a"}}
     assert expected == msgspec.json.decode(capsys.readouterr().out)
 
 

@@ -31,8 +31,10 @@ class Hello(msgspec.Struct, frozen=True, tag_field="type", tag="hello"):
 
 
 class EventFrame(msgspec.Struct, frozen=True, tag_field="type", tag="event"):
+    """`ts` is RFC 3339."""
+
     seq: int
-    ts: float
+    ts: str
     source: str
     kind: str
     data: dict[str, Any]

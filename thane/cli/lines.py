@@ -20,7 +20,7 @@ _IDS = ("run_id", "request_id", "conversation_id", "loop_id", "parent_id", "call
 
 def line(event: EventFrame, zone: tzinfo | None = None) -> Text:
     """The line of `event`. Times are shown in `zone`, or in the machine's where it is None."""
-    moment = datetime.fromtimestamp(event.ts, zone).strftime("%H:%M:%S.%f")[:-3]
+    moment = datetime.fromisoformat(event.ts).astimezone(zone).strftime("%H:%M:%S.%f")[:-3]
     style = STYLES.get(event.source, "")
     trouble = any(word in event.kind for word in _TROUBLE) or event.data.get("ok") is False
     text = Text(f"{moment} ", style="dim")

@@ -56,6 +56,10 @@ class Remote(msgspec.Struct, frozen=True):
             f"{self.url} refused ({status}): {said or 'it does not say why'}", dependency="thane", temporary=False
         )
 
+    def not_thane(self, path: str) -> DependencyError:
+        """What answers at `path` is not what Thane answers."""
+        return DependencyError(f"what {self.url}{path} answers is not Thane's", dependency="thane", temporary=False)
+
     def unreachable(self, error: BaseException) -> DependencyError:
         why = str(error) or (str(error.__cause__) if error.__cause__ else "") or type(error).__name__
         return DependencyError(f"there is no answer from {self.url} ({why}); is Thane running?", dependency="thane")
@@ -82,9 +86,7 @@ async def get(opened: httpx2.AsyncClient, remote: Remote, path: str, **query: st
     try:
         return msgspec.json.decode(response.content, type=dict[str, Any])
     except msgspec.DecodeError as error:
-        raise DependencyError(
-            f"{remote.url}{path} did not answer with JSON; is it Thane?", dependency="thane", temporary=False
-        ) from error
+        raise remote.not_thane(path) from error
 
 
 def _message(body: bytes) -> str:
