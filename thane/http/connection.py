@@ -45,24 +45,23 @@ class Connection:
         self._writing = trio.Lock()
         self._writes = 0
         self._turn: trio.Event | None = None
-        self._http: Http1
+        self._http = Http1(site, self)
         self._nursery: trio.Nursery
 
     async def run(self, client: tuple[str, int] | None, server: tuple[str, int] | None) -> None:
-        """Serve the connection until it ends. The socket is closed then, whatever happened."""
+        """Serve the connection until it ends. Closing the socket is the caller's; nothing is written after this."""
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
-                self._http = Http1(self._site, self, nursery, client, server)
+                self._http.start(nursery, client, server)
                 with self._reading:
                     await self._read()
                 if not self.over:
                     await self._time_out()
-                if not self.dead:
+                if not self.dead and self._http.more_may_come:
                     await self._linger()
         finally:
             self.dead = self.over = True
-            self._stream.socket.close()
 
     async def _read(self) -> None:
         limits = self._limits
@@ -130,7 +129,7 @@ class Connection:
 
     def rest(self) -> None:
         """The request is answered; the next may come."""
-        self._site.idle[self] = None
+        self._site.rest(self)
         self.patience(self._limits.keep_alive_seconds)
         self.next_turn()
 
@@ -174,9 +173,8 @@ class Connection:
                 return
             if not data:
                 stream = self._http.stream
-                if isinstance(stream, HttpStream) and stream.may_outlive_eof:
-                    self.half_closed = True
-                else:
+                self.half_closed = True
+                if stream is not None and not (isinstance(stream, HttpStream) and stream.may_outlive_eof):
                     self.hang_up()
             self._http.append(bytes(data))
             ahead += len(data)
@@ -230,6 +228,8 @@ class Connection:
     def drain(self) -> None:
         """Close as soon as what runs is answered; a WebSocket at once."""
         stream = self._http.stream
+        if self.over:
+            return
         if stream is None:
             self.hang_up()
         elif isinstance(stream, WebSocketStream):

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 type Headers = list[tuple[bytes, bytes]]
 
 _BODILESS = {204, 304}
+_BODY_HEADERS = {b"content-length", b"transfer-encoding"}
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 
@@ -43,26 +44,26 @@ class BadRequestError(Exception):
 class Http1:
     """Turns bytes into streams and back. Everything that touches the socket is asked of `connection`."""
 
-    def __init__(
-        self,
-        site: Site,
-        connection: Connection,
-        nursery: trio.Nursery,
-        client: tuple[str, int] | None,
-        server: tuple[str, int] | None,
-    ) -> None:
+    client: tuple[str, int] | None = None
+    server: tuple[str, int] | None = None
+
+    def __init__(self, site: Site, connection: Connection) -> None:
         self.site = site
         self.connection = connection
-        self.client = client
-        self.server = server
         self.stream: HttpStream | WebSocketStream | None = None
         self.streaming = False  # an answer of unknown length has begun
-        self._nursery = nursery
+        self._nursery: trio.Nursery
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=site.limits.header_bytes)
         self._frames: H11WSConnection | None = None
         self._held = b""
         self._chunked = False
         self._method = b""
+
+    def start(self, nursery: trio.Nursery, client: tuple[str, int] | None, server: tuple[str, int] | None) -> None:
+        """Where handlers are to run, and the addresses of both sides."""
+        self._nursery = nursery
+        self.client = client
+        self.server = server
 
     @property
     def has_partial_head(self) -> bool:
@@ -71,6 +72,11 @@ class Http1:
     @property
     def expects_body(self) -> bool:
         return self._frames is None and self._h11.their_state is h11.SEND_BODY
+
+    @property
+    def more_may_come(self) -> bool:
+        """Whether the client may still be sending what belongs to its request or WebSocket."""
+        return self._frames is not None or self._h11.their_state in {h11.SEND_BODY, h11.ERROR}
 
     def append(self, data: bytes) -> None:
         """Keep bytes for later; `b""` says that the client sends no more."""
@@ -121,7 +127,7 @@ class Http1:
         target = _normalise(request.target, headers)
         request_id = self.site.ids.run()
         if _wants_websocket(request):
-            if self._h11.their_state is h11.SEND_BODY:
+            if any(name in _BODY_HEADERS for name, _ in headers):
                 raise BadRequestError(HTTPStatus.BAD_REQUEST)
             self.stream = WebSocketStream(self, self._nursery, request_id)
             self._frames = H11WSConnection(self._h11)
@@ -160,7 +166,8 @@ class Http1:
                     reason=_REASONS[status],
                 )
             )
-            await self.connection.send(head + self._send(h11.Data(data=text)) + self._send(h11.EndOfMessage()))
+            body = b"" if self._method == b"HEAD" else self._send(h11.Data(data=text))
+            await self.connection.send(head + body + self._send(h11.EndOfMessage()))
             self.connection.finish()
         else:
             self.connection.hang_up()
@@ -239,6 +246,7 @@ class Http1:
             and self._h11.their_state is h11.DONE
         ):
             self._h11.start_next_cycle()
+            self._method = b""
             self.connection.rest()
         else:
             self.connection.finish()

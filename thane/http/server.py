@@ -96,7 +96,9 @@ def _prepare(sock: socket.socket, limits: Limits) -> None:
 
 async def _accept(site: Site, listening: trio.socket.SocketType, connections: trio.Nursery) -> None:
     while True:
-        await _wait_for_room(site)
+        if site.full:
+            await trio.lowlevel.wait_readable(listening)  # so that nobody makes room for nobody
+            await _make_room(site)
         try:
             sock, _ = await listening.accept()
         except OSError as error:
@@ -112,12 +114,12 @@ async def _accept(site: Site, listening: trio.socket.SocketType, connections: tr
         connections.start_soon(_handle, site, connection, sock)
 
 
-async def _wait_for_room(site: Site) -> None:
-    """Wait while there are too many connections; the one that was idle for longest makes room."""
-    while len(site.connections) >= site.limits.connections:
+async def _make_room(site: Site) -> None:
+    """Wait until there is room for another connection; the one that was idle for longest makes it."""
+    while site.full:
         if site.idle:
             next(iter(site.idle)).drain()
-        await site.left.wait()
+        await site.room.wait()
 
 
 async def _handle(site: Site, connection: Connection, sock: trio.socket.SocketType) -> None:
@@ -127,7 +129,7 @@ async def _handle(site: Site, connection: Connection, sock: trio.socket.SocketTy
         server = parse_socket_addr(sock.family, sock.getsockname())
         await connection.run(client, server)
     except OSError:
-        sock.close()  # gone before it was served
+        pass  # gone before it was served
     except Exception as error:  # noqa: BLE001 the border that keeps one connection's failure from all others
         _failed(site, error)
     except BaseExceptionGroup as group:
@@ -137,6 +139,7 @@ async def _handle(site: Site, connection: Connection, sock: trio.socket.SocketTy
         if others is not None:
             raise others from None
     finally:
+        sock.close()
         site.leave(connection)
 
 

@@ -79,7 +79,7 @@ class Site:
         self.ids = ids
         self.on_request = on_request
         self.draining = False
-        self.left = trio.Event()  # set, and made anew, when a connection ends
+        self.room = trio.Event()  # set, and made anew, when a connection ended or could be ended
         self.connections: set[Connection] = set()
         self.idle: dict[Connection, None] = {}  # the one idle for longest comes first
         self.accepted = 0
@@ -101,12 +101,25 @@ class Site:
             self._headers = ((b"date", formatdate(second, usegmt=True).encode()), (b"server", b"thane"))
         return self._headers
 
+    @property
+    def full(self) -> bool:
+        return len(self.connections) >= self.limits.connections
+
+    def rest(self, connection: Connection) -> None:
+        """The connection waits for its next request."""
+        self.idle[connection] = None
+        if self.full:
+            self._tell()
+
     def leave(self, connection: Connection) -> None:
         """The connection has ended."""
         self.connections.discard(connection)
         self.idle.pop(connection, None)
-        self.left.set()
-        self.left = trio.Event()
+        self._tell()
+
+    def _tell(self) -> None:
+        self.room.set()
+        self.room = trio.Event()
 
     def statistics(self) -> Statistics:
         return Statistics(

@@ -23,9 +23,7 @@ from hypercorn.utils import suppress_body
 from quart.wrappers.base import ClientDisconnectedError
 from wsproto.connection import ConnectionState
 from wsproto.events import CloseConnection, Message, Ping, TextMessage
-from wsproto.events import Event as FrameEvent
 from wsproto.frame_protocol import CloseReason
-from wsproto.utilities import RemoteProtocolError
 
 from thane.http.site import ASGIApp, ASGIMessage, RequestRecord, Scope
 
@@ -43,6 +41,7 @@ class AppTask:
     def __init__(self, nursery: trio.Nursery, capacity: int, before_receive: Callable[[], Awaitable[None]]) -> None:
         self._nursery = nursery
         self._before_receive = before_receive
+        self._kind = ""
         self._send, self._inbox = trio.open_memory_channel[ASGIMessage](capacity)
         self.cancel_scope = trio.CancelScope()
 
@@ -50,6 +49,7 @@ class AppTask:
         self, app: ASGIApp, _config: object, scope: Scope, send: Callable[[ASGIMessage | None], Awaitable[None]]
     ) -> Callable[[ASGIMessage], Awaitable[None]]:
         """Start the application; called by Hypercorn's streams. What is returned queues what the client sends."""
+        self._kind = scope["type"]
         self._nursery.start_soon(self._run, app, scope, send)
         return self.put
 
@@ -77,7 +77,7 @@ class AppTask:
         try:
             return await self._inbox.receive()
         except trio.EndOfChannel:
-            return {"type": "http.disconnect"}
+            return {"type": f"{self._kind}.disconnect"}
 
     async def _run(self, app: ASGIApp, scope: Scope, send: Callable[[ASGIMessage | None], Awaitable[None]]) -> None:
         try:
@@ -200,11 +200,8 @@ class WebSocketStream(WSStream):
                 self.closed = False
                 await self.send(StreamClosed(stream_id=STREAM_ID))
         elif isinstance(event, Data) and self.state is ASGIWebsocketState.CONNECTED:
-            try:
-                self.connection.receive_data(event.data)
-                await self._take_frames()
-            except RemoteProtocolError as error:
-                await self.close(error.event_hint or CloseReason.PROTOCOL_ERROR)
+            self.connection.receive_data(event.data)
+            await self._take_frames()
 
     def end(self) -> None:
         """The WebSocket is over for its handler, whoever ended it; recorded once."""
@@ -212,8 +209,8 @@ class WebSocketStream(WSStream):
             return
         self.closed = True
         self._pings.cancel()
-        self.task.end()
         self.task.cancel_scope.cancel()
+        self.task.end()
         self._http.site.on_request(
             RequestRecord(
                 method="WEBSOCKET",
@@ -225,14 +222,13 @@ class WebSocketStream(WSStream):
             )
         )
 
-    async def close(self, how: FrameEvent | int, reason: str = "") -> None:
+    async def close(self, code: int, reason: str = "") -> None:
         """Close from the server's side: the frame, then the handler's end, then the connection's."""
         if self.closed:
             return
         if self.state is ASGIWebsocketState.CONNECTED:
             self.state = ASGIWebsocketState.CLOSED
-            frame = CloseConnection(code=how, reason=reason or None) if isinstance(how, int) else how
-            await self._send_wsproto_event(frame)
+            await self._send_wsproto_event(CloseConnection(code=code, reason=reason or None))
         await self.send(StreamClosed(stream_id=STREAM_ID))
 
     @override
@@ -264,9 +260,10 @@ class WebSocketStream(WSStream):
             elif isinstance(event, Ping):
                 await self._send_wsproto_event(event.response())
             elif isinstance(event, CloseConnection):
-                if self.connection.state is ConnectionState.REMOTE_CLOSING:
+                if self.connection.state is ConnectionState.OPEN:  # wsproto's word for a frame that it cannot read
+                    await self.close(event.code, event.reason or "")
+                elif self.connection.state is ConnectionState.REMOTE_CLOSING:
                     await self._send_wsproto_event(event.response())
-                self.state = ASGIWebsocketState.CLOSED
                 await self.send(StreamClosed(stream_id=STREAM_ID))
             if self.closed:
                 return
