@@ -9,14 +9,16 @@ from typing import cast
 
 import trio
 
-from tests.loops.doubles import Events, TrioClock
+from tests.loops.doubles import Events
 from thane.agent.engine import RunContext
 from thane.config import settings
 from thane.conversations.tracker import Conversations, OpenTurn, open_conversations
+from thane.events.event import Publisher
 from thane.ids import Ids
 from thane.loops.registry import LoopRegistry, open_registry
 from thane.memory.archive import Archive
 from thane.memory.records import ConversationRecord, Holder, MessageRecord, RunRecord
+from thane.testing.clock import TrioClock
 from thane.turn import (
     AgentEvent,
     Batch,
@@ -84,8 +86,24 @@ class FakeArchive:
     def of(self, conversation_id: str) -> tuple[MessageRecord, ...]:
         return tuple(each for each in self.said if each.conversation_id == conversation_id)
 
-    def run(self, run_id: str) -> RunRecord:
-        return self.stored[run_id]
+    async def run(self, run_id: str) -> RunRecord | None:
+        await trio.sleep(self.delay)
+        return self.stored.get(run_id) or next((run for run in self.started if run.id == run_id), None)
+
+    async def runs(self, *, conversation_id: str = "", limit: int = 50) -> tuple[RunRecord, ...]:
+        await trio.sleep(self.delay)
+        found = [self.stored.get(run.id, run) for run in reversed(self.started)]
+        return tuple(run for run in found if conversation_id in ("", run.conversation_id))[:limit]
+
+    async def conversations(self, *, limit: int = 100, before: str = "") -> tuple[ConversationRecord, ...]:
+        await trio.sleep(self.delay)
+        found = sorted(self.records.values(), key=lambda record: -record.updated_at)
+        start = next((place for place, record in enumerate(found, 1) if record.id == before), 0)
+        return tuple(found[start : start + limit])
+
+    async def count_conversations(self) -> int:
+        await trio.sleep(self.delay)
+        return len(self.records)
 
 
 async def echo(turn: Turn, context: RunContext, send: Send) -> RunFinished:
@@ -188,11 +206,13 @@ async def rooms(
     *,
     archive: FakeArchive | None = None,
     models: settings.Models | None = None,
+    publisher: Publisher | None = None,
     seed: int = 0,
     **limits: float,
 ) -> AsyncGenerator[Rooms]:
     """The tracker on its doubles. `limits` are settings of `conversations`."""
-    archive, agent, events, clock = archive or FakeArchive(), FakeAgent(script), Events(), TrioClock()
+    archive, agent, kept, clock = archive or FakeArchive(), FakeAgent(script), Events(), TrioClock()
+    events = publisher or kept
     source = random.Random(seed)
     ids = Ids(source, clock)
     chosen = settings.Settings(
@@ -211,7 +231,7 @@ async def rooms(
             ids=ids,
         ) as conversations,
     ):
-        yield Rooms(conversations, loops, archive, agent, events)
+        yield Rooms(conversations, loops, archive, agent, kept)
 
 
 def user(text: str) -> Message:

@@ -128,7 +128,7 @@ async def test_a_queued_turn_that_is_cancelled_leaves_the_queue_at_once_and_neve
         gate.open.set()
     assert ["one", "three"] == [each.messages[-1].content for each in house.agent.turns]
     assert isinstance(finals["two"], RunFailed)
-    assert "cancelled" == house.archive.run(two.run_id).state
+    assert "cancelled" == house.archive.stored[two.run_id].state
     assert isinstance(finals["three"], RunFinished)
 
 
@@ -191,7 +191,7 @@ async def test_an_answer_that_is_complete_cannot_be_cancelled_any_more(autojump_
         (run,) = house.conversations.running()
         assert "storing" == run.what
         assert not house.conversations.cancel(run.run_id, "api")
-    assert "done" == house.archive.run(run.run_id).state
+    assert "done" == house.archive.stored[run.run_id].state
     assert not house.conversations.cancel(run.run_id, "api")
     assert not house.conversations.cancel("r_unknown", "api")
 
@@ -236,7 +236,7 @@ async def test_cancelling_gives_the_last_event_to_a_client_that_has_not_read_so_
         began = trio.current_time()
         house.conversations.cancel(opened.run_id, "dashboard")
         await wait_all_tasks_blocked()
-        assert "cancelled" == house.archive.run(opened.run_id).state
+        assert "cancelled" == house.archive.stored[opened.run_id].state
         assert began == trio.current_time()
         events = [event async for batch in opened.batches for event in batch]
         assert isinstance(events[-1], RunFailed)
@@ -266,8 +266,8 @@ async def test_a_client_that_closes_its_channel_cancels_the_run_when_it_is_next_
         gate.open.set()
         await house.conversations.wait_idle()
     assert ("cancelled", "client") == (
-        house.archive.run(opened.run_id).state,
-        house.archive.run(opened.run_id).cancelled_by,
+        house.archive.stored[opened.run_id].state,
+        house.archive.stored[opened.run_id].cancelled_by,
     )
 
 
@@ -322,9 +322,9 @@ async def test_a_run_may_be_cancelled_at_any_await_and_is_recorded_once(autojump
 
             nursery.start_soon(cancel)
             answer = await house.ask(turn("hello"))
-            assert isinstance(answer.final, RunFinished) == (archive.run(answer.run_id).state == "done")
+            assert isinstance(answer.final, RunFinished) == (archive.stored[answer.run_id].state == "done")
             assert 1 == len(archive.stored)
-            states.append(archive.run(answer.run_id).state)
+            states.append(archive.stored[answer.run_id].state)
     assert {"cancelled", "done"} == set(states)
     assert states == sorted(states)
 

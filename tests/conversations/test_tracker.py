@@ -31,7 +31,7 @@ async def test_the_answer_is_stored_before_the_client_is_told_that_it_is_complet
             async for batch in opened.batches:
                 for event in batch:
                     assert isinstance(event, RunFinished) == (opened.run_id in house.archive.stored)
-        run = house.archive.run(opened.run_id)
+        run = house.archive.stored[opened.run_id]
         assert ("done", "You said hello", "hello", opened.conversation_id) == (
             run.state,
             run.text,
@@ -194,7 +194,7 @@ async def test_a_crash_of_the_agent_is_told_as_internal_and_the_conversation_liv
         answer = await house.ask(turn("one", conversation_id="same"))
         assert isinstance(answer.final, RunFailed)
         assert ("internal", False) == (answer.final.failure, "secret" in answer.final.message)
-        assert "failed" == house.archive.run(answer.run_id).state
+        assert "failed" == house.archive.stored[answer.run_id].state
         assert 1 == house.loops.statuses()[-1].consecutive_errors
         assert 1 == len(house.events.of("loop_error"))
         assert isinstance((await house.ask(turn("two", conversation_id="same"))).final, RunFinished)
@@ -360,7 +360,7 @@ async def test_calls_of_client_tools_are_stored_published_and_answered_in_the_sa
         assert ["user", "assistant", "tool", "assistant"] == [
             each.message.role for each in house.archive.of(first.conversation_id)
         ]
-        assert ["client"] == [each.owner for each in house.archive.run(first.run_id).tool_calls]
+        assert ["client"] == [each.owner for each in house.archive.stored[first.run_id].tool_calls]
 
 
 async def test_events_of_a_turn_come_in_order_and_carry_its_ids(autojump_clock: MockClock) -> None:

@@ -1,21 +1,10 @@
-"""Test doubles of the loop and conversation rooms: a clock that follows trio's, and a publisher that keeps all."""
+"""Test doubles of the loop and conversation rooms."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import trio
-
 from thane.events.event import KINDS, Source
-
-
-class TrioClock:
-    """Wall-clock time that moves with trio's (mock) clock, starting at a round number."""
-
-    START = 1_700_000_000.0
-
-    def time(self) -> float:
-        return self.START + trio.current_time()
 
 
 class Events:

@@ -8,11 +8,12 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from tests.loops.doubles import Events, TrioClock
+from tests.loops.doubles import Events
 from thane.config import settings
 from thane.ids import Ids
 from thane.loops.loop import Iteration, LoopSpec
 from thane.loops.registry import LoopRegistry, open_registry
+from thane.testing.clock import TrioClock
 
 
 @asynccontextmanager

@@ -1,0 +1,44 @@
+"""What the JSON routes of the native API share: writing an answer, reading `limit`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from quart import Response, request
+
+from thane.clock import iso
+from thane.errors import ClientError
+
+_encode = msgspec.json.Encoder().encode
+_TIMES = frozenset({"started_at", "created_at", "updated_at", "at"})
+
+
+def answer(value: object, status: int = 200) -> Response:
+    """`value` as JSON."""
+    return Response(_encode(value), status, content_type="application/json; charset=utf-8")
+
+
+def fields(record: msgspec.Struct) -> dict[str, Any]:
+    """A record as JSON has it, at every depth: times in RFC 3339, lists for tuples."""
+    return {name: _field(name, value) for name, value in msgspec.structs.asdict(record).items()}
+
+
+def limit(default: int, most: int) -> int:
+    """The query's `limit`, from 1; more than `most` is `most`. Raises ClientError for anything else."""
+    given = request.args.get("limit", "")
+    if not given:
+        return default
+    if not given.isascii() or not given.isdigit() or not given.strip("0"):
+        raise ClientError(f"limit: give a whole number from 1 on, not '{given}'")
+    return min(int(given[:9]), most)
+
+
+def _field(name: str, value: object) -> object:
+    if name in _TIMES and isinstance(value, float):
+        return iso(value)
+    if isinstance(value, msgspec.Struct):
+        return fields(value)
+    if isinstance(value, tuple):
+        return [_field("", each) for each in value]
+    return value
