@@ -1,4 +1,4 @@
-"""Writes the parts of docs/ that come from the code: every setting and every kind of event.
+"""Writes the parts of docs/ that come from the code: every setting, every kind of event, every route.
 
 A part stands between `<!-- begin NAME -->` and `<!-- end NAME -->`; what is around it is written by hand. `just docs`
 runs this; tests/test_docs.py compares the pages with what it would write.
@@ -11,8 +11,10 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
+from unittest.mock import MagicMock
 
 import msgspec
 from msgspec import inspect as types
@@ -20,6 +22,10 @@ from msgspec import inspect as types
 from thane.config import settings
 from thane.config.load import NOT_YET
 from thane.events.event import KINDS
+from thane.http.native.app import build_native
+from thane.http.ollama.app import build_ollama
+from thane.http.quart_app import ThaneApp
+from thane.http.rooms import Rooms
 
 DOCS = Path(__file__).parent.parent / "docs"
 ROOT = "(top level)"
@@ -151,9 +157,33 @@ def _split(meaning: str) -> tuple[str, str]:
     return when, ", ".join(f"`{name}`" if re.fullmatch(r"\w+", name) else name for name in data.split(", ") if name)
 
 
+def routes(build: Callable[[Rooms], ThaneApp]) -> str:
+    """Every route of a listener's API, with what its handler's docstring says; at the end the dashboard's, by path."""
+    # The routes are wanted, not what they do: nothing of what they are handed is used until a request comes.
+    rooms = MagicMock(settings=settings.Settings())
+    app = build(rooms)
+    paths: dict[str, list[str]] = {}
+    for rule in app.url_map.iter_rules():
+        methods = ["WebSocket"] if rule.websocket else sorted(set(rule.methods or ()) - {"HEAD", "OPTIONS"})
+        path = re.sub(r"<(?:\w+:)?(\w+)>", lambda match: f"{{{match[1]}}}", rule.rule)
+        paths.setdefault(rule.endpoint, []).extend(f"`{method} {path}`" for method in methods)
+    lines = [
+        f"- {', '.join(sorted(where))}: {_paragraph(app.view_functions[endpoint].__doc__)}"
+        for endpoint, where in paths.items()
+        if not endpoint.startswith("dashboard.")
+    ]
+    own = [each for endpoint, where in paths.items() if endpoint.startswith("dashboard.") for each in where]
+    return "\n".join([*lines, *([f"- The dashboard's own, not meant for programs: {', '.join(own)}."] if own else [])])
+
+
+def _paragraph(text: str | None) -> str:
+    return " ".join(inspect.cleandoc(text or "").split())
+
+
 PARTS: dict[str, dict[str, Callable[[], str]]] = {
     "configuration.md": {"settings": configuration, "keys without effect": not_yet},
     "events.md": {"kinds": events},
+    "api.md": {"native routes": partial(routes, build_native), "ollama routes": partial(routes, build_ollama)},
 }
 
 

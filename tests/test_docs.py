@@ -20,10 +20,17 @@ def generator() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("page", ["configuration.md", "events.md"])
+@pytest.mark.parametrize("page", ["configuration.md", "events.md", "api.md"])
 def test_the_reference_pages_say_what_the_code_says(page: str) -> None:
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     assert generator().filled(page, text) == text, "run `just docs` and commit what it wrote"
+
+
+def test_every_route_of_the_api_has_a_meaning() -> None:
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    assert [line for line in page.splitlines() if line.startswith("- `") and line.endswith(": ")] == []
+    assert "`POST /api/chat`" in page
+    assert "`POST /v1/chat/completions`" in page
 
 
 def test_every_setting_has_a_meaning() -> None:
