@@ -126,7 +126,7 @@ class _Builder:
                 settings,
                 agent=agent,
                 archive=archive,
-                registry=registry,
+                loops=registry,
                 events=bus,
                 clock=self._clock,
                 ids=self._ids,

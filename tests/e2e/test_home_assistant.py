@@ -42,7 +42,7 @@ def test_turning_off_the_kitchen_lights_turns_them_off(home: HomeAssistant, agen
     assert "Kitchen" in speech(answer) or "light" in speech(answer).lower()
     conversations = thane.conversations()
     assert [conversation["channel"] for conversation in conversations] == ["ha"]
-    loops = [loop for loop in thane.get("/v1/loops")["loops"] if loop["name"].startswith("ha/")]
+    loops = [loop for loop in thane.get("/v1/loops") if loop["name"].startswith("ha/")]
     assert len(loops) == 1
 
 

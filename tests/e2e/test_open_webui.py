@@ -53,7 +53,7 @@ def page(webui: OpenWebUI, browser: Browser) -> Iterator[Page]:
 
 def chats(thane: Program) -> list[dict[str, Any]]:
     """Live conversation loops of Open WebUI."""
-    return [loop for loop in thane.get("/v1/loops")["loops"] if loop["name"].startswith("owu/")]
+    return [loop for loop in thane.get("/v1/loops") if loop["name"].startswith("owu/")]
 
 
 def processing(thane: Program) -> list[dict[str, Any]]:
@@ -65,7 +65,7 @@ def test_a_chat_is_a_live_loop_under_owu_while_it_streams(page: Page, thane: Pro
     dashboard.goto(thane.native)
     say(page, "Tell me about the sea")
     loop = wait_until("the loop processes", lambda: processing(thane))[0]
-    parents = {each["id"]: each["name"] for each in thane.get("/v1/loops")["loops"]}
+    parents = {each["id"]: each["name"] for each in thane.get("/v1/loops")}
     assert parents[loop["parent_id"]] == "owu"
     dashboard.locator("svg.tree .tn-conv.is-processing").wait_for(timeout=5_000)
     wait_until("the answer is complete", lambda: not processing(thane), seconds=40)

@@ -68,7 +68,7 @@ def test_a_client_that_hangs_up_ends_its_run_within_50_ms(tmp_path: Path, slow_m
                 return [run for run in runs(thane) if run["title"] == title and run["state"] == "cancelled"]
 
             run = wait_until("it is recorded", recorded, pause=0.01)[0]
-            assert run["started_at"] + run["queued"] + run["duration"] - gone < 0.05
+            assert run["started_at"] + run["duration"] - gone < 0.05
             assert run["cancelled_by"] == "client"
             assert run["text"].startswith("tok0")
 
