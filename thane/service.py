@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
+from typing import cast
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -36,6 +37,7 @@ from thane.http.ollama.app import build_ollama
 from thane.http.quart_app import ThaneApp
 from thane.http.rooms import Rooms
 from thane.http.server import serve as serve_http
+from thane.http.site import ASGIApp
 from thane.ids import Ids
 from thane.loops.registry import open_registry
 from thane.memory.archive import Archive
@@ -105,9 +107,7 @@ class _Builder:
         settings, stack = self._settings, self._stack
         listeners.check_exposure(settings)
         native, ollama = await self._bind()
-        database = await stack.enter_async_context(
-            open_database(Path(settings.data_dir).expanduser() / "thane.db", settings.storage)
-        )
+        database = await stack.enter_async_context(open_database(_database_path(settings), settings.storage))
         bus = await self._open_bus(database)
         archive = Archive(database, self._clock)
         if interrupted := await archive.recover():
@@ -185,6 +185,10 @@ class _Builder:
         return Catalogue(providers, refresh_seconds=settings.models.refresh_seconds)
 
 
+def _database_path(settings: Settings) -> Path:
+    return Path(settings.data_dir).expanduser() / "thane.db"
+
+
 class _Tree:
     """Everything that was built, ready to run."""
 
@@ -237,8 +241,9 @@ class _Tree:
 
     async def _listen(self, listener: Listener, build: Callable[[Rooms], ThaneApp], draining: trio.Event) -> None:
         rooms, settings = self._rooms, self._rooms.settings
+        app = cast("ASGIApp", build(rooms))  # the same protocol, which Quart types by Hypercorn's names
         await serve_http(
-            guarded(build(rooms), settings, rooms.bus, listener=listener.name, clock=rooms.clock),
+            guarded(app, settings, rooms.bus, listener=listener.name, clock=rooms.clock),
             listener.sockets,
             limits=settings.limits,
             drain=draining,

@@ -97,7 +97,7 @@ def running(folder: Path, settings: Mapping[str, Any] | None = None, *, args: Se
     path.write_text(yaml.safe_dump(config))
     with log.open("ab") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "thane.cli.main", "serve", "--config", str(path), *args],
+            [sys.executable, "-m", "thane", "serve", "--config", str(path), *args],
             stdout=out,
             stderr=out,
             stdin=subprocess.DEVNULL,
