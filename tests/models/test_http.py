@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -9,10 +10,12 @@ import httpx2
 import pytest
 import trio
 import trio.testing
+import trustme
 
 from thane.models.http import TransportStatistics, TrioTransport
 from thane.testing.cancellation import run_cancelled_at
-from thane.testing.fake_ollama import Cut, FakeOllama, Reply, Say, Wait, answer, open_fake_ollama
+from thane.testing.fake_ollama import FakeOllama, open_fake_ollama
+from thane.testing.ollama_script import Cut, Reply, Say, Wait, answer
 
 BODY = {"model": "m", "messages": []}
 
@@ -131,6 +134,45 @@ async def test_cancelled_at_any_await_the_connection_closes_and_the_place_is_fre
             await fake.wait_until(lambda: fake.live == 0)
             assert trio.current_time() - started < 0.05
         assert step > 3
+
+
+@pytest.fixture
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@asynccontextmanager
+async def open_secure(fake: FakeOllama, authority: trustme.CA) -> AsyncGenerator[str]:
+    """The fake server behind TLS, on loopback; yields its address."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(context)
+    async with trio.open_nursery() as nursery:
+        listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+
+        async def serve(stream: trio.SocketStream) -> None:
+            await fake.serve(trio.SSLStream(stream, context, server_side=True, https_compatible=True))
+
+        nursery.start_soon(trio.serve_listeners, serve, listeners)
+        yield f"https://localhost:{listeners[0].socket.getsockname()[1]}"
+        nursery.cancel_scope.cancel()
+
+
+async def test_https_is_spoken_over_kept_connections(authority: trustme.CA):
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    fake = FakeOllama(answer("secret"))
+    async with open_secure(fake, authority) as url, open_client(make(tls=context)) as client:
+        for _ in range(2):
+            assert "secret" in (await client.post(f"{url}/api/chat", json=BODY)).text
+        assert 1 == len(fake.connections)
+
+
+async def test_a_certificate_that_is_not_trusted_is_refused(authority: trustme.CA):
+    fake = FakeOllama()
+    async with open_secure(fake, authority) as url, open_client(make(tls=ssl.create_default_context())) as client:
+        with pytest.raises(httpx2.ConnectError, match="certificate"):
+            await client.post(f"{url}/api/chat", json=BODY)
+        assert [] == fake.requests
 
 
 class Memory:

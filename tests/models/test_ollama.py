@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import errno
 import itertools
 import math
 import random
+import socket
+import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -16,21 +19,8 @@ from thane.ids import Ids
 from thane.models.ollama import OllamaProvider, open_ollama
 from thane.models.provider import ModelCalls, ModelDone, ModelError, ModelInfo, ModelOutput, ModelRequest
 from thane.testing.cancellation import run_cancelled_at
-from thane.testing.fake_ollama import (
-    Call,
-    Cut,
-    Fail,
-    FakeModel,
-    FakeOllama,
-    Raw,
-    Reply,
-    Say,
-    Stop,
-    Think,
-    Wait,
-    answer,
-    open_fake_ollama,
-)
+from thane.testing.fake_ollama import FakeModel, FakeOllama, open_fake_ollama
+from thane.testing.ollama_script import Call, Cut, Fail, Raw, Reply, Say, Stop, Think, Wait, answer
 from thane.turn import Message, Text, Thinking, Usage
 
 REQUEST = ModelRequest("qwen3:4b", (Message("user", "hi"),))
@@ -90,6 +80,7 @@ async def test_text_thinking_calls_counts_and_durations_come_through():
         )
         assert ModelDone(Usage(11, 7), "tool_calls", 0.02, 0.1, 0.005) == last
         assert "qwen3:4b" == fake.requests[0].body["model"]
+        assert fake.requests[0].headers["user-agent"].startswith("thane/")
 
 
 async def test_what_leaves_in_one_write_arrives_in_one_batch():
@@ -180,6 +171,34 @@ async def test_a_server_that_comes_up_between_the_tries_answers():
         outputs = await ask(provider)
         answered.set()
     assert Text("late") == outputs[0]
+
+
+def untrusted() -> ssl.SSLCertVerificationError:
+    error = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    error.verify_message = "self-signed certificate"
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            socket.gaierror(-2, "Name or service not known"),
+            "The host of the model server at https://far cannot be found.",
+        ),
+        (OSError(errno.EHOSTUNREACH, "No route to host"), "The model server at https://far cannot be reached."),
+        (untrusted(), "The certificate of the model server at https://far is not trusted: self-signed certificate."),
+    ],
+)
+async def test_why_a_server_cannot_be_reached_is_said_in_words(error: OSError, words: str):
+    async def connect(host: str, port: int) -> trio.abc.Stream:
+        await trio.lowlevel.checkpoint()
+        raise error
+
+    source = random.Random(1)
+    ids = Ids(source, SystemClock())
+    async with open_ollama("https://far", Models(), ids, source=source, connect=connect) as provider:
+        assert words == (await fail(provider)).message
 
 
 async def test_the_password_in_an_address_is_not_told():

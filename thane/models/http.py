@@ -3,7 +3,7 @@
 httpx2's own transport hands out one body chunk at a time through six generators, and a model server sends one chunk a
 token. Measured on one core with CPython 3.13: 680 µs a request, 58 µs a paced token and 12 µs a free-running one, where
 the whole program may use 2.2 ms and 18 µs. This transport hands out whatever one read brought, under the same client:
-200, 35 and 2 µs, decoding included.
+250, 35 and 2.5 µs, decoding included.
 
 It is a plain transport (GET, POST, keep-alive, TLS), not a general one: no HTTP/2, no proxies, no request streaming.
 """
@@ -142,8 +142,9 @@ class TrioTransport(httpx2.AsyncBaseTransport):
                 return stream if scheme == "http" else await self._secure(stream, host)
         except trio.TooSlowError as error:
             raise httpx2.ConnectTimeout("the server did not accept the connection in time", request=request) from error
-        except (OSError, trio.BrokenResourceError, ssl.CertificateError) as error:
-            raise httpx2.ConnectError(str(error), request=request) from error
+        except (OSError, trio.BrokenResourceError) as error:
+            cause = error.__cause__ or error if isinstance(error, trio.BrokenResourceError) else error  # of a handshake
+            raise httpx2.ConnectError(str(cause), request=request) from cause
 
     async def _secure(self, stream: trio.abc.Stream, host: str) -> trio.abc.Stream:
         context = self._tls or httpx2.create_ssl_context()

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import errno
 import random
+import socket
+import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -16,7 +18,7 @@ import httpx2
 import msgspec
 import trio
 
-from thane import backoff
+from thane import __version__, backoff
 from thane.config import settings as config
 from thane.ids import Ids
 from thane.models.http import Body, Connect, TrioTransport, body_of
@@ -208,7 +210,10 @@ class OllamaProvider:
         cause = error.__cause__
         if _refused(error):
             return self.error(f"No model server answers at {self._place}: the connection was refused. Is it running?")
-        if isinstance(cause, OSError) and type(cause).__name__ == "gaierror":
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            text = f"The certificate of the model server at {self._place} is not trusted: {cause.verify_message}."
+            return self.error(text, temporary=False)
+        if isinstance(cause, socket.gaierror):
             return self.error(f"The host of the model server at {self._place} cannot be found.")
         return self.error(f"The model server at {self._place} cannot be reached.")
 
@@ -309,5 +314,6 @@ async def open_ollama(
         tls=httpx2.create_ssl_context() if parsed.scheme == "https" else None,
     )
     timeout = httpx2.Timeout(None, connect=settings.connect_timeout_seconds)
-    async with httpx2.AsyncClient(transport=transport, timeout=timeout, trust_env=False) as client:
+    headers = {"user-agent": f"thane/{__version__}"}
+    async with httpx2.AsyncClient(transport=transport, timeout=timeout, headers=headers, trust_env=False) as client:
         yield OllamaProvider(client, url, settings, ids=ids, source=source, name=name)

@@ -2,6 +2,8 @@
 
 In a test::
 
+    from thane.testing.ollama_script import Cut, Reply, Say, answer
+
     async with open_fake_ollama() as fake:
         fake.script(answer("It is ", "on."), Reply((Say(("Half",)), Cut())))
         async with open_ollama(fake.url, settings, ids) as provider: ...
@@ -15,106 +17,21 @@ Ollama does; it is not a model, and not hardened against hostile clients.
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 import trio
 
+from thane.testing.ollama_script import Plan, Reply, Say, Step, Stop, Wait, answer, compile_reply
+
 type JSON = dict[str, Any]
 
-_DATE = "2026-11-23T04:30:31.123456789Z"
-_SECOND = 1_000_000_000  # Ollama's durations are integer nanoseconds
-_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
-_END = b"0\r\n\r\n"
 _REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 429: "Too Many Requests", 500: "Internal Server Error"}
-
-
-class Say(msgspec.Struct, frozen=True):
-    """Pieces of the answer, one line each, `interval` seconds apart (the first at once)."""
-
-    pieces: tuple[str, ...]
-    interval: float = 0.0
-
-
-class Think(msgspec.Struct, frozen=True):
-    """Pieces of reasoning, one line each."""
-
-    pieces: tuple[str, ...]
-    interval: float = 0.0
-
-
-class Call(msgspec.Struct, frozen=True):
-    """Tool calls, all in one line: (name, arguments) each. With `ids`, each gets one, as newer servers do."""
-
-    calls: tuple[tuple[str, JSON], ...]
-    ids: tuple[str, ...] = ()
-
-
-class Wait(msgspec.Struct, frozen=True):
-    """Silence for so many seconds; `math.inf` is a stall that only ends when the client hangs up."""
-
-    seconds: float = math.inf
-
-
-class Cut(msgspec.Struct, frozen=True):
-    """Close the connection here, in the middle of the chunked body."""
-
-
-class Raw(msgspec.Struct, frozen=True):
-    """Bytes that leave as one chunk, as they are: garbage, half a line, several lines."""
-
-    data: bytes
-
-
-class Fail(msgspec.Struct, frozen=True):
-    """An `{"error": …}` line, as Ollama sends when a model fails in mid-stream."""
-
-    message: str
-
-
-class Stop(msgspec.Struct, frozen=True):
-    """The `done: true` line. A count of None is left out. Durations in seconds."""
-
-    reason: str = "stop"
-    prompt_tokens: int | None = 11
-    output_tokens: int | None = 7
-    prompt_seconds: float = 0.02
-    decode_seconds: float = 0.1
-    load_seconds: float = 0.005
-
-
-type Step = Say | Think | Call | Wait | Cut | Raw | Fail | Stop
-
-
-class Reply(msgspec.Struct, frozen=True):
-    """What one `/api/chat` request gets. With a `status` other than 200 the body is `error`, and `steps` do not play.
-
-    `head_after` is how long the response head takes, in seconds; `math.inf` never sends it. `burst` is how many lines
-    leave in one write while nothing waits.
-    """
-
-    steps: tuple[Step, ...] = (Stop(),)
-    status: int = 200
-    error: str = ""
-    head_after: float = 0.0
-    burst: int = 1
-    cut_before_head: bool = False
-
-
-def answer(*pieces: str) -> Reply:
-    """An ordinary answer in these pieces."""
-    return Reply((Say(pieces), Stop(output_tokens=len(pieces))))
-
-
-def tool_call(name: str, /, **arguments: object) -> Reply:
-    """A reply that only calls one tool."""
-    return Reply((Call(((name, dict(arguments)),)), Stop()))
 
 
 class FakeModel(msgspec.Struct, frozen=True):
@@ -169,7 +86,7 @@ class FakeOllama:
         self.connections: list[Connection] = []
         self._script: deque[Reply] = deque()
         self._changed = trio.Event()
-        self._writes: dict[int, tuple[Reply, str, list[bytes | float | None]]] = {}
+        self._writes: dict[int, tuple[Reply, str, Plan]] = {}
 
     def script(self, *replies: Reply) -> None:
         """Replies to the next chat requests, in order; then `default` again."""
@@ -257,11 +174,11 @@ class FakeOllama:
                 nursery.cancel_scope.cancel()
         raise _HungUpError
 
-    def _plan(self, reply: Reply, model: str) -> list[bytes | float | None]:
+    def _plan(self, reply: Reply, model: str) -> Plan:
         """What to write, how long to wait (float), where to cut (None); made once for each script."""
         known = self._writes.get(id(reply))
         if known is None or known[0] is not reply or known[1] != model:
-            known = self._writes[id(reply)] = (reply, model, _compile(reply, model))
+            known = self._writes[id(reply)] = (reply, model, compile_reply(reply, model))
         return known[2]
 
 
@@ -304,7 +221,7 @@ async def _watch(reader: _Reader, scope: trio.CancelScope) -> None:
         scope.cancel()
 
 
-async def _play(plan: list[bytes | float | None], stream: trio.abc.Stream) -> bool:
+async def _play(plan: Plan, stream: trio.abc.Stream) -> bool:
     due = trio.current_time()
     for part in plan:
         if part is None:
@@ -315,75 +232,6 @@ async def _play(plan: list[bytes | float | None], stream: trio.abc.Stream) -> bo
         else:
             await stream.send_all(part)
     return True
-
-
-def _compile(reply: Reply, model: str) -> list[bytes | float | None]:
-    plan: list[bytes | float | None] = []
-    if reply.head_after:
-        plan.append(float(reply.head_after))
-    pending = [_HEAD]
-    for step in reply.steps:
-        if isinstance(step, Wait | Cut):
-            plan += [b"".join(pending), None if isinstance(step, Cut) else float(step.seconds)]
-            pending = []
-            if isinstance(step, Cut):
-                return plan
-            continue
-        for index, line in enumerate(_lines(step, model)):
-            interval = step.interval if isinstance(step, Say | Think) else 0.0
-            if index and interval:
-                plan += [b"".join(pending), float(interval)]
-                pending = []
-            pending.append(b"%x\r\n%b\r\n" % (len(line), line))
-            if len(pending) > reply.burst:
-                plan.append(b"".join(pending))
-                pending = []
-    plan.append(b"".join((*pending, _END)))
-    return [part for part in plan if part != b""]
-
-
-def _lines(step: Say | Think | Call | Raw | Fail | Stop, model: str) -> list[bytes]:
-    match step:
-        case Say():
-            return [_line(model, {"role": "assistant", "content": piece}) for piece in step.pieces]
-        case Think():
-            return [_line(model, {"role": "assistant", "content": "", "thinking": piece}) for piece in step.pieces]
-        case Call():
-            calls: list[JSON] = []
-            for index, (name, arguments) in enumerate(step.calls):
-                call: JSON = {"function": {"index": index, "name": name, "arguments": arguments}}
-                calls.append({"id": step.ids[index], **call} if step.ids else call)
-            return [_line(model, {"role": "assistant", "content": "", "tool_calls": calls})]
-        case Raw():
-            return [step.data]
-        case Fail():
-            return [msgspec.json.encode({"error": step.message}) + b"\n"]
-        case Stop():
-            return [_done_line(step, model)]
-
-
-def _line(model: str, message: JSON) -> bytes:
-    line = {"model": model, "created_at": _DATE, "message": message, "done": False}
-    return msgspec.json.encode(line) + b"\n"
-
-
-def _done_line(stop: Stop, model: str) -> bytes:
-    line: JSON = {
-        "model": model,
-        "created_at": _DATE,
-        "message": {"role": "assistant", "content": ""},
-        "done": True,
-        "done_reason": stop.reason,
-        "total_duration": int((stop.prompt_seconds + stop.decode_seconds + stop.load_seconds) * _SECOND),
-        "load_duration": int(stop.load_seconds * _SECOND),
-        "prompt_eval_duration": int(stop.prompt_seconds * _SECOND),
-        "eval_duration": int(stop.decode_seconds * _SECOND),
-    }
-    if stop.prompt_tokens is not None:
-        line["prompt_eval_count"] = stop.prompt_tokens
-    if stop.output_tokens is not None:
-        line["eval_count"] = stop.output_tokens
-    return msgspec.json.encode(line) + b"\n"
 
 
 def _tags_entry(model: FakeModel) -> JSON:
@@ -454,10 +302,8 @@ def main() -> None:
     parser.add_argument("--interval", type=float, default=0.0, help="seconds between tokens; 0 is as fast as possible")
     parser.add_argument("--first", type=float, default=0.0, help="seconds before the first token")
     parser.add_argument("--burst", type=int, default=8, help="tokens in one write when there is no interval")
-    try:
+    with suppress(KeyboardInterrupt):  # how it is meant to end
         trio.run(_main, parser.parse_args())
-    except KeyboardInterrupt:
-        sys.exit(0)
 
 
 if __name__ == "__main__":
