@@ -36,7 +36,7 @@ def shown(*frames: dict[str, Any], terminal: bool = False) -> tuple[str, str]:
 def test_only_the_answer_goes_to_standard_output() -> None:
     out, side = shown(STARTED, CALL, CALLED, text("Turned "), text("off."), DONE)
     assert out == "Turned off.\n"
-    assert side == "→ HassTurnOff name=Kitchen Lights\n✓ HassTurnOff 3.2 ms\n"
+    assert side == '→ HassTurnOff name="Kitchen Lights"\n✓ HassTurnOff 3.2 ms\n'
 
 
 def test_a_tool_in_the_middle_of_a_sentence_starts_a_line_of_its_own() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from thane import __version__
 from thane.cli.check import explain
+from thane.cli.main import main
 from thane.cli.remote import Remote
 from thane.cli.serve import override, place
 from thane.config.load import Loaded
@@ -82,6 +83,41 @@ def test_check_without_a_file_tells_where_it_looked(tmp_path: Path) -> None:
     done = thane("check", folder=tmp_path)
     assert done.returncode == 0
     assert "No configuration file was found" in done.stdout or "is valid" in done.stdout  # the owner may have one
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (ConfigurationError("port 1 is taken"), 1, "port 1 is taken\n"),
+        (ExceptionGroup("", [ExceptionGroup("", [ConfigurationError("port 1 is taken")])]), 1, "port 1 is taken\n"),
+        (BaseExceptionGroup("", [KeyboardInterrupt()]), 130, ""),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+)
+def test_what_a_nursery_wraps_ends_as_what_it_is(
+    error: BaseException,
+    code: int,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("thane.cli.check.load", fail)
+    with pytest.raises(SystemExit) as ended:
+        main(["check"])
+    assert code == ended.value.code
+    assert said == capsys.readouterr().err
+
+
+def test_a_bug_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ExceptionGroup("", [ConfigurationError("x"), ZeroDivisionError()])
+
+    monkeypatch.setattr("thane.cli.check.load", fail)
+    with pytest.raises(ExceptionGroup):
+        main(["check"])
 
 
 def test_nothing_answering_is_told_in_a_sentence() -> None:

@@ -14,6 +14,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.text import Text
 
+from thane.cli.lines import worded
 from thane.cli.plain import many_lines, one_line
 from thane.cli.remote import DEFAULT_URL, Key, Remote, Url, client
 from thane.errors import ConfigurationError, DependencyError
@@ -54,7 +55,7 @@ class Answer:
                 self._open("thinking")
                 self._side.print(Text(many_lines(text), style="dim italic"), end="", soft_wrap=True)
             case {"type": "tool_started", "name": str(name), "arguments": dict(arguments)}:
-                facts = " ".join(f"{key}={value}" for key, value in arguments.items())
+                facts = " ".join(f"{key}={worded(value)}" for key, value in arguments.items())
                 self._aside(f"→ {name} {facts}".rstrip())
             case {"type": "tool_finished", "name": str(name), "ok": ok, "duration_ms": milliseconds}:
                 self._aside(f"{'✓' if ok else '✗'} {name} {milliseconds} ms")

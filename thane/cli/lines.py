@@ -26,15 +26,15 @@ def line(event: EventFrame, zone: tzinfo | None = None) -> Text:
     text = Text(f"{moment} ", style="dim")
     text.append(f"{one_line(event.source):<6} ", f"not dim {style}")
     text.append(f"{one_line(event.kind):<23} ", "not dim bold red" if trouble else f"not dim {style}")
-    facts = " ".join(f"{name}={_value(value)}" for name, value in event.data.items() if name not in _IDS)
+    facts = " ".join(f"{name}={worded(value)}" for name, value in event.data.items() if name not in _IDS)
     text.append(one_line(facts), "not dim")
-    ids = " ".join(_value(event.data[name]) for name in _IDS if event.data.get(name))
+    ids = " ".join(worded(event.data[name]) for name in _IDS if event.data.get(name))
     text.append(one_line(f" {ids}" if ids and facts else ids))
     return text
 
 
-def _value(value: Any) -> str:
-    """A string as it is where it is one word, everything else as JSON."""
+def worded(value: Any) -> str:
+    """A value of an event or of a tool's arguments: a string as it is where it is one word, everything else as JSON."""
     if isinstance(value, str) and value and not any(mark in value for mark in " \t\n\"'="):
         return value
     if isinstance(value, float):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 
 from cyclopts import App
 
@@ -33,18 +34,28 @@ def version() -> None:
     print(" ".join([known.version, *filter(None, [known.git_branch, known.git_commit[:10]])]))
 
 
-def main() -> None:
-    """Run the command line. What a person can mend ends with a sentence and code 1, never with a traceback."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; None is the process's own arguments.
+
+    What a person can mend ends with a sentence and code 1, never with a traceback.
+    """
     try:
-        app()
-    except ThaneError as error:
-        print(error, file=sys.stderr)
-        sys.exit(1)
+        app(sys.argv[1:] if arguments is None else arguments)
     except BrokenPipeError:  # the reader of the output went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except BaseExceptionGroup as group:
-        # Ctrl-C reaches whichever task runs at that moment; out of a nursery it comes in a group.
-        if group.split(KeyboardInterrupt)[1] is None:
-            sys.exit(130)
+    except (ThaneError, BaseExceptionGroup) as error:
+        causes = _leaves(error)
+        if all(isinstance(cause, ThaneError) for cause in causes):
+            print(*dict.fromkeys(map(str, causes)), sep="\n", file=sys.stderr)
+            sys.exit(1)
+        if all(isinstance(cause, KeyboardInterrupt) for cause in causes):
+            sys.exit(130)  # Ctrl-C reaches whichever task runs at that moment; out of a nursery it comes in a group
         raise
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    """The exceptions of a group at every depth, or the one that is none."""
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for each in error.exceptions for leaf in _leaves(each)]
+    return [error]
