@@ -1,0 +1,1 @@
+"""What real Home Assistants sent: system prompt, tools, and results of tool calls. Read with `recorded()`."""
