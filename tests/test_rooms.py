@@ -16,24 +16,24 @@ ANY = ["turn", "errors", "clock", "ids", "backoff", "config", "events.event", "v
 """What every room may use: the types that rooms meet in, time, ids, settings, the vocabulary of events."""
 
 MAY: dict[str, str] = {
-    "storage": "memory.records",
+    "config": "",
+    "storage": "",
     "home": "",
-    "brain": "home",
+    "health": "",
+    "loops": "",
+    "wire": "",
     "ledger": "storage",
     "memory": "storage",
     "events": "storage",
-    "health": "",
-    "loops": "events",
+    "brain": "home",
+    "tools": "home",
     "models": "brain home",
-    "tools": "home memory brain",
     "router": "models",
-    "agent": "models tools router home loops.status memory.records",
-    "conversations": "agent loops models router memory events home",
-    "wire": "router.profiles models.provider",
-    "http": "wire conversations agent router models home memory loops events health tools storage ledger",
-    "testing": "storage home memory events loops models tools agent conversations http health router wire",
-    "cli": "service logs http.listeners",
-    "config": "",
+    "agent": "models tools router home",
+    "conversations": "agent loops memory router",
+    "http": "wire conversations router models home memory loops events health",
+    "cli": "service http.listeners",
+    "testing": "http models",
 }
 """Room: the rooms, or single modules, that it may import besides its own and `ANY`."""
 
