@@ -52,7 +52,7 @@ class Auth(Section, frozen=True):
 class Limits(Section, frozen=True):
     body_bytes: Count = 33_554_432
     """Largest request body, counted while it arrives."""
-    json_depth: Count = 64
+    json_depth: Annotated[int, msgspec.Meta(ge=1, le=500)] = 64
     """Deepest nesting of a JSON body."""
     header_bytes: Count = 32_768
     """Largest request head."""

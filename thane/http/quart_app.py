@@ -98,6 +98,11 @@ class ThaneApp(QuartTrio):
         return await self.finalize_request(ctx, self.problem(problem), from_error_handler=True)
 
     @override
+    def log_exception(self, ctx: AppContext, exception_info: Any) -> None:
+        """Quart's word for what fails outside of requests: startup, shutdown, background tasks."""
+        _log.error("the application failed", exc_info=exception_info)
+
+    @override
     async def handle_websocket_exception(self, ctx: AppContext, error: Any) -> Any:
         raise error  # the server logs it once and closes with 1011
 

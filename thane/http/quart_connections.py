@@ -134,8 +134,7 @@ class AppLifespan(TrioASGILifespan):
                 stage = event["type"].removeprefix("lifespan.")
                 try:
                     await (self.app.startup() if stage == "startup" else self.app.shutdown())
-                except Exception as error:  # noqa: BLE001 the server is told, and decides
-                    _log.error("the application's lifespan failed", stage=stage, exc_info=error)
+                except Exception as error:  # noqa: BLE001 Quart has logged it; the server is told, and decides
                     await send({"type": f"lifespan.{stage}.failed", "message": str(error)})
                 else:
                     await send({"type": f"lifespan.{stage}.complete"})
