@@ -83,8 +83,8 @@ async def serve(loaded: Loaded) -> None:
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with trio.open_nursery() as watcher:
             watcher.start_soon(stopping.follow, signals)
-            async with AsyncExitStack() as stack:
-                with stopping.tree:
+            with stopping.tree:
+                async with AsyncExitStack() as stack:
                     tree = await _Builder(stack, loaded.settings, SystemClock(), random.SystemRandom()).build()
                     await tree.run(stopping.draining)
             watcher.cancel_scope.cancel()

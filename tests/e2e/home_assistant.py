@@ -120,19 +120,21 @@ class HomeAssistant:
         assert answer["type"] == "create_entry", answer
         self._wait_loaded(entry_id)
 
-    def agent(self) -> str:
-        """The entity id of the agent that was added."""
+    def agent(self, name: str) -> str:
+        """The entity id of the agent that was added under this name."""
+        entity_id = f"conversation.{name.lower().replace(' ', '_')}"
 
-        def find() -> str | None:
-            states = self.call("GET", "/api/states")
-            ids = [state["entity_id"] for state in states if state["entity_id"].startswith("conversation.")]
-            return next((each for each in ids if each != "conversation.home_assistant"), None)
+        def is_there() -> bool:
+            return any(state["entity_id"] == entity_id for state in self.call("GET", "/api/states"))
 
-        return wait_until("the agent is there", find, seconds=20)
+        wait_until(f"{entity_id} is there", is_there, seconds=20)
+        return entity_id
 
     def say(self, agent: str, text: str, conversation_id: str | None = None, language: str = "en") -> dict[str, Any]:
         """Say a sentence to the agent; Home Assistant's answer."""
-        body = {"text": text, "agent_id": agent, "language": language, "conversation_id": conversation_id}
+        body = {"text": text, "agent_id": agent, "language": language}
+        if conversation_id:
+            body["conversation_id"] = conversation_id
         return self.call("POST", "/api/conversation/process", body)
 
     def _wait_loaded(self, entry_id: str) -> None:

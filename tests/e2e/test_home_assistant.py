@@ -31,7 +31,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, thane: Program) -> Iterator[H
 
 @pytest.fixture(scope="module")
 def agent(home: HomeAssistant) -> str:
-    return home.agent()
+    return home.agent("Thane")
 
 
 def test_turning_off_the_kitchen_lights_turns_them_off(home: HomeAssistant, agent: str, thane: Program) -> None:
@@ -87,7 +87,9 @@ def test_a_device_that_is_not_there_is_said(home: HomeAssistant, agent: str) -> 
     assert "unexpected error" not in said.lower()
 
 
-def test_another_language_is_understood(home: HomeAssistant, agent: str) -> None:
-    home.call("POST", "/api/services/light/turn_on", {"entity_id": "light.kitchen_lights"})
-    home.say(agent, "schalte Kitchen Lights aus", language="de")
-    assert home.state("light.kitchen_lights") == "off"
+def test_another_language_is_understood(home: HomeAssistant, tmp_path: Path) -> None:
+    with program.running(tmp_path, {"language": "de"}) as german:
+        home.add_agent(home.add_ollama(german.ollama), name="Haus", model="thane:latest", llm_hass_api=["assist"])
+        home.call("POST", "/api/services/light/turn_on", {"entity_id": "light.kitchen_lights"})
+        home.say(home.agent("Haus"), "schalte Kitchen Lights aus", language="de")
+        assert home.state("light.kitchen_lights") == "off"

@@ -78,7 +78,7 @@ def test_a_chat_is_a_live_loop_under_owu_while_it_streams(page: Page, thane: Pro
 def test_a_command_is_done_in_the_house_and_confirmed_on_the_page(page: Page, thane: Program) -> None:
     say(page, "turn off the kitchen lights")
     page.get_by_text("Turned off").first.wait_for(timeout=20_000)
-    calls = [run for run in thane.get("/v1/runs")["runs"] if run.get("tool_calls")]
+    calls = [run for run in thane.get("/v1/runs")["recent"] if run.get("tool_calls")]
     assert calls
 
 
@@ -87,7 +87,7 @@ def test_stop_on_the_page_ends_the_run(page: Page, thane: Program) -> None:
     wait_until("the loop processes", lambda: processing(thane))
     page.get_by_role("button", name="Stop").first.click()
     wait_until("the run is over", lambda: not processing(thane), seconds=5)
-    runs = thane.get("/v1/runs")["runs"]
+    runs = thane.get("/v1/runs")["recent"]
     assert any(run["state"] == "cancelled" for run in runs)
 
 
