@@ -209,28 +209,38 @@ class Conductor:
         messages: tuple[MessageRecord, ...],
         now: float,
     ) -> None:
-        answer = messages[-1] if len(messages) > len(ticket.place.asked) else None
-        if answer is None:
-            return
-        said = tuple[str, ...]()
-        if conversation.record.channel == "ha":
-            before = tuple(message for message in ticket.turn.messages if message.role != "system")
-            said = (*identity.window(before, WINDOW - 1), identity.digest(answer.message))
-        conversation.head = answer.key
+        """Keep the last words, for a request whose history does not lead to them."""
+        id_, where = conversation.record.id, ticket.place
+        answer = messages[-1] if len(messages) > len(where.asked) else None
+        failed = isinstance(final, RunFailed)
+        if answer is not None:
+            conversation.head = answer.key
+            said = self._window(ticket, answer.message)
+            parts = [answer.message.content]
+        else:  # a client that drops the failed turn goes on from the one before it
+            before = self._remembered.get(id_)
+            said, parts = (before.said if before else ()), list[str]()
+        if failed:
+            parts.append(final.message)
         self._remembered.note(
             LastWords(
-                conversation_id=conversation.record.id,
+                conversation_id=id_,
                 run_id=ticket.run_id,
                 channel=conversation.record.channel,
+                user=conversation.record.user,
                 at=now,
                 said=said,
-                parent=ticket.place.key,
-                answer=answer.message.content,
-                answer_key=answer.key,
-                is_cut_off=ticket.left_early or isinstance(final, RunFailed),
-                calls=tuple(call.id for call in answer.message.tool_calls),
+                parent=where.key,
+                answer="\n\n".join(part for part in parts if part),
+                stored=answer.key if answer else where.above,
+                is_cut_off=failed or ticket.left_early,
+                calls=tuple(call.id for call in answer.message.tool_calls) if answer else (),
             )
         )
+
+    def _window(self, ticket: Ticket, answer: Message) -> tuple[str, ...]:
+        before = tuple(message for message in ticket.turn.messages if message.role != "system")
+        return (*identity.window(before, WINDOW - 1), identity.digest(answer))
 
 
 def _stopper(iteration: Iteration | None) -> str:

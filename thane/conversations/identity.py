@@ -132,13 +132,15 @@ def choose(
     *,
     tool_round: bool,
     evidence: Evidence,
+    named: bool = False,
     now: float,
     home_assistant_idle_seconds: float,
 ) -> Verdict:
     """Which of the conversations that hold the node of the last answer is meant.
 
-    Those that cannot be meant fall away first: named by their client, of another channel, of another user, or of a
-    Home Assistant that has ended them itself by now. `now` is epoch seconds.
+    Those that cannot be meant fall away first: of a client that names its conversations where this one does not (or the
+    other way round: `named`), of another channel or user, or of a Home Assistant that has ended them itself by now.
+    `now` is epoch seconds.
     """
     if not holders:
         return Verdict("unknown")
@@ -146,8 +148,8 @@ def choose(
         holder.conversation_id: holder
         for holder in holders
         if holder.channel == caller.channel
-        and not is_named(holder.conversation_id)
-        and not _other_user(caller.user, evidence.users.get(holder.conversation_id, ""))
+        and is_named(holder.conversation_id) == named
+        and not are_different(caller.user, evidence.users.get(holder.conversation_id, ""))
         and not (caller.channel == "ha" and now - holder.updated_at > home_assistant_idle_seconds)
     }
     if len(possible) > 1 and caller.user:
@@ -178,7 +180,8 @@ def _narrowed(possible: dict[str, Holder], to: Iterable[str]) -> dict[str, Holde
     return {each: possible[each] for each in to} or possible
 
 
-def _other_user(one: str, other: str) -> bool:
+def are_different(one: str, other: str) -> bool:
+    """Whether two users are known not to be the same."""
     return bool(one and other) and one != other
 
 

@@ -13,10 +13,12 @@ from thane.clock import Clock
 from thane.config import settings
 from thane.conversations import identity
 from thane.conversations.identity import FOREIGN, History
-from thane.conversations.remembered import WINDOW, Remembered
+from thane.conversations.remembered import WINDOW, LastWords, Remembered
 from thane.memory.archive import Archive
-from thane.memory.records import Holder, MessageRecord
+from thane.memory.records import ConversationRecord, Holder, MessageRecord
 from thane.turn import Caller, Message
+
+_PAGE = 100
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -51,23 +53,33 @@ class Lookup:
         self._limits = limits
         self._clock = clock
 
-    async def by_history(self, history: History, caller: Caller) -> Place:
-        """The conversation that a request continues by what it says."""
+    async def by_history(self, history: History, caller: Caller, named: str = "") -> Place:
+        """The conversation that a request continues by what it says; if none, a new one.
+
+        `named` is a name that nobody has yet. It is the new conversation's; or, of a Home Assistant that renders its
+        prompt anew each turn (CLIENTS.md), just the latest name of one that had another one before.
+        """
         for index in history.answers(self._limits.history_lookups):
             holders = await self._holders(history, index)
+            evidence = await self._evidence(history, caller, holders)
             verdict = identity.choose(
                 holders,
                 caller,
                 tool_round=history.is_tool_round,
-                evidence=await self._evidence(history, caller, holders),
+                evidence=evidence,
+                named=bool(named),
                 now=self._clock.time(),
                 home_assistant_idle_seconds=self._limits.home_assistant_idle_seconds,
             )
-            if verdict.outcome == "found":
-                return self._below(history, index, verdict.conversation_id)
-            if verdict.outcome == "unsure":
-                return place(history, history.answer + 1)
-        return place(history, history.answer + 1, self._trimmed(history, caller))
+            if verdict.outcome == "unknown":
+                continue
+            found = verdict.conversation_id
+            if found and (found in evidence.called or self._is_alone(history, index, caller, holders)):
+                return self._below(history, index, found)
+            return place(history, history.answer + 1, named)
+        if caller.channel == "ha" and not named:
+            return self._trimmed(history, caller)
+        return place(history, history.answer + 1, named)
 
     async def by_id(self, history: History, conversation_id: str) -> Place:
         """Where a request stands in a conversation that exists and that it names."""
@@ -96,19 +108,74 @@ class Lookup:
         """Below answer `index`; if it came back in part, below the whole of it."""
         words = self._remembered.get(conversation_id)
         if words and words.is_cut_off and words.parent == history.parent(index):
-            return place(history, index + 1, conversation_id, words.answer_key)
+            return place(history, index + 1, conversation_id, words.stored)
         return place(history, index + 1, conversation_id, history.keys[index])
 
-    def _trimmed(self, history: History, caller: Caller) -> str:
-        """The Home Assistant conversation of a history whose beginning is gone.
+    def _is_alone(self, history: History, index: int, caller: Caller, holders: Sequence[Holder]) -> bool:
+        """Whether none but the holders of a node can be meant, were the beginning of this history gone.
 
-        No other client's: theirs may come back at any time, so that no one in memory can be known for the only one.
+        What a client still sends of a long chat may look like the whole of another one.
         """
-        said = history.said[: history.answer + 1]
-        if caller.channel != "ha" or not any(message.role == "user" for message in said):
-            return ""
+        if caller.channel == "ha" and not self._knows_home_assistants():
+            return False
+        return not self._ending_in(history, index, caller) - {holder.conversation_id for holder in holders}
+
+    def _trimmed(self, history: History, caller: Caller) -> Place:
+        """Where a history of Home Assistant's stands whose beginning is gone: in the one conversation that ended so.
+
+        Not for other clients: theirs may come back at any time, so that no one in memory is known for the only one.
+        """
+        for index in history.answers(self._limits.history_lookups) if self._knows_home_assistants() else ():
+            found = self._ending_in(history, index, caller)
+            if len(found) == 1 and (words := self._remembered.get(next(iter(found)))):
+                return place(history, index + 1, words.conversation_id, words.stored)
+            if found:
+                break
+        return place(history, history.answer + 1)
+
+    def _ending_in(self, history: History, index: int, caller: Caller) -> frozenset[str]:
+        visible = identity.window(history.said[: index + 1], WINDOW)
         idle_seconds = self._limits.home_assistant_idle_seconds
-        return self._remembered.trimmed(identity.window(said, WINDOW), self._clock.time(), idle_seconds)
+        return self._remembered.ending_in(visible, caller, self._clock.time(), idle_seconds)
+
+    def _knows_home_assistants(self) -> bool:
+        return self._remembered.knows_home_assistants(self._clock.time(), self._limits.home_assistant_idle_seconds)
+
+    async def recall(self) -> None:
+        """Remember, after a start, the conversations that a Home Assistant may still continue."""
+        since = self._clock.time() - self._limits.home_assistant_idle_seconds
+        before = ""
+        recent: list[ConversationRecord] = []
+        while page := await self._archive.conversations(limit=_PAGE, before=before):
+            recent += [record for record in page if record.channel == "ha" and record.updated_at >= since]
+            if page[-1].updated_at < since:
+                break
+            before = page[-1].id
+        for record in reversed(recent):
+            if words := _last_words(record, await self._archive.messages(record.id)):
+                self._remembered.note(words)
+
+
+def _last_words(record: ConversationRecord, messages: Sequence[MessageRecord]) -> LastWords | None:
+    """How a conversation ended, from what is stored of it. Whether its client got all of that is not known any more."""
+    path = path_to_head(messages)
+    answers = [index for index, each in enumerate(path) if each.message.role == "assistant"]
+    if not answers:
+        return None
+    answer = path[answers[-1]]
+    return LastWords(
+        conversation_id=record.id,
+        run_id=answer.run_id,
+        channel=record.channel,
+        user=record.user,
+        at=record.updated_at,
+        said=identity.window([each.message for each in path[: answers[-1] + 1]], WINDOW),
+        parent=answer.parent_key.removeprefix(FOREIGN) or identity.ROOT,
+        answer=answer.message.content,
+        stored=path[-1].key,
+        is_cut_off=True,
+        calls=tuple(call.id for call in answer.message.tool_calls),
+    )
 
 
 def place(history: History, since: int, conversation_id: str = "", above: str = "", first: int = 0) -> Place:

@@ -12,25 +12,28 @@ import msgspec
 
 from thane.conversations import identity
 from thane.memory.records import Holder
-from thane.turn import Channel
+from thane.turn import Caller, Channel
 
 WINDOW = 64
 """Messages of a history that are compared where its beginning may be gone."""
 
 
 class LastWords(msgspec.Struct, frozen=True):
-    """How a conversation's last turn that was answered, at least in part, ended. `at` is epoch seconds."""
+    """How a conversation's last turn ended. `at` is epoch seconds."""
 
     conversation_id: str
     run_id: str
     channel: Channel
+    user: str
     at: float
     said: tuple[str, ...]
-    """Digests of its last messages, the answer's last."""
+    """Digests of the last messages up to an answer, that answer's last."""
     parent: str
-    """Key above the answer."""
+    """Key above the last answer."""
     answer: str
-    answer_key: str
+    """All that the client may show as the last answer; of a turn that failed, what was said of that too."""
+    stored: str
+    """Key of the last message that is stored: what comes next comes below it."""
     is_cut_off: bool = False
     """Whether the client may have got only a part of the answer."""
     calls: tuple[str, ...] = ()
@@ -46,7 +49,7 @@ class Remembered:
         self._called: dict[str, set[str]] = {}
         self._cut_off: dict[str, set[str]] = {}
         self._answers: dict[str, set[str]] = {}
-        self._forgot_until = 0.0  # `at` of the latest Home Assistant conversation that had to make room
+        self._forgotten_at = 0.0  # `at` of the latest Home Assistant conversation that had to make room
 
     def get(self, conversation_id: str) -> LastWords | None:
         return self._last.get(conversation_id)
@@ -62,7 +65,7 @@ class Remembered:
             oldest = self._last[next(iter(self._last))]
             self._drop(oldest.conversation_id)
             if oldest.channel == "ha":
-                self._forgot_until = max(self._forgot_until, oldest.at)
+                self._forgotten_at = max(self._forgotten_at, oldest.at)
 
     def evidence(self, call_ids: Iterable[str], users: dict[str, str]) -> identity.Evidence:
         """What is known about who asked for these calls and who waits for any."""
@@ -82,19 +85,24 @@ class Remembered:
             if words.answer.strip().startswith(text)
         )
 
-    def trimmed(self, visible: Sequence[str], now: float, idle_seconds: float) -> str:
-        """The one Home Assistant conversation of the last `idle_seconds` that ended in `visible`; "" for none or more.
+    def ending_in(self, visible: Sequence[str], caller: Caller, now: float, idle_seconds: float) -> frozenset[str]:
+        """Conversations of the caller that ended in `visible`, a history that may have lost its beginning.
 
-        Nobody is known again while one that could be meant was forgotten.
+        A Home Assistant's conversation counts for `idle_seconds`; then it has ended it itself.
         """
-        if not visible or now - self._forgot_until <= idle_seconds:
-            return ""
-        found = [
-            each
-            for each in self._answers.get(visible[-1], ())
-            if now - self._last[each].at <= idle_seconds and identity.continues(visible, self._last[each].said)
-        ]
-        return found[0] if len(found) == 1 else ""
+        found = (self._last[each] for each in self._answers.get(visible[-1], ())) if visible else ()
+        return frozenset(
+            words.conversation_id
+            for words in found
+            if words.channel == caller.channel
+            and not identity.are_different(words.user, caller.user)
+            and (words.channel != "ha" or now - words.at <= idle_seconds)
+            and identity.continues(visible, words.said)
+        )
+
+    def knows_home_assistants(self, now: float, idle_seconds: float) -> bool:
+        """Whether every Home Assistant conversation of the last `idle_seconds` is remembered."""
+        return now - self._forgotten_at > idle_seconds
 
     def _drop(self, conversation_id: str) -> None:
         words = self._last.pop(conversation_id, None)
@@ -111,5 +119,5 @@ class Remembered:
         return (
             (self._called, set(words.calls)),
             (self._cut_off, (words.parent,) if words.is_cut_off else ()),
-            (self._answers, words.said[-1:] if words.channel == "ha" else ()),
+            (self._answers, words.said[-1:]),
         )

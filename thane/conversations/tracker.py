@@ -163,6 +163,10 @@ class Conversations:
         queued = sum(ticket.phase == "queued" for ticket, _ in self._tickets.values())
         return ConversationsStatistics(len(self._live), borrowed, queued, waiting, self._draining)
 
+    async def recall(self) -> None:
+        """Remember what is needed of the conversations before this start."""
+        await self._lookup.recall()
+
     async def close(self) -> None:
         """Stop every turn and every conversation's loop, and wait until the turns are recorded, up to a deadline."""
         self.drain()
@@ -179,23 +183,31 @@ class Conversations:
         task = housekeeping.recognise(turn)
         if task:
             return self._accept_task(turn, task)
-        history = identity.read(turn.messages)
-        named = identity.explicit_id(turn.caller)
-        if named:
-            live = self._live.get(named)
-            record = live.record if live else await self._archive.conversation(named)
-            if record is None or turn.continues:
-                where = place(history, 0 if turn.continues else history.answer + 1, named)
-            elif live is not None and live.head and history.answer >= 0 and live.head == history.keys[history.answer]:
-                where = place(history, history.answer + 1, named, live.head)
-            else:
-                where = await self._lookup.by_id(history, named)
-        else:
-            where, record = await self._lookup.by_history(history, turn.caller), None
-            if where.conversation_id and where.conversation_id not in self._live:
-                record = await self._archive.conversation(where.conversation_id)
+        where, record = await self._find(turn)
         self._check_open()
         return self._submit(turn, where, record)
+
+    async def _find(self, turn: Turn) -> tuple[Place, ConversationRecord | None]:
+        """Where a turn belongs, and the record of that conversation if it has no loop now but is known."""
+        history = identity.read(turn.messages)
+        named = identity.explicit_id(turn.caller)
+        if turn.continues:
+            return place(history, 0, named), await self._record(named)
+        live = self._live.get(named)
+        if live is not None and history.answer >= 0 and live.head == history.keys[history.answer]:
+            return place(history, history.answer + 1, named, live.head), live.record
+        if named and (record := await self._record(named)) is not None:
+            return await self._lookup.by_id(history, named), record
+        if named and (turn.caller.channel != "ha" or history.answer < 0):
+            return place(history, history.answer + 1, named), None
+        where = await self._lookup.by_history(history, turn.caller, named)
+        return where, await self._record(where.conversation_id)
+
+    async def _record(self, conversation_id: str) -> ConversationRecord | None:
+        live = self._live.get(conversation_id)
+        if live is not None:
+            return live.record
+        return await self._archive.conversation(conversation_id) if conversation_id else None
 
     def _submit(self, turn: Turn, where: Place, record: ConversationRecord | None) -> Ticket:
         """Queue a turn in its conversation's loop, which is made if there is none. Nothing here waits."""
@@ -396,6 +408,7 @@ async def open_conversations(
         conversations = Conversations(
             nursery, settings, agent=agent, archive=archive, loops=loops, events=events, clock=clock, ids=ids
         )
+        await conversations.recall()
         try:
             yield conversations
         finally:
