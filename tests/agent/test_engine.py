@@ -437,6 +437,30 @@ async def test_the_brain_stands_in_for_a_model_that_fails_before_a_word():
     assert "La" == stage.text
 
 
+@pytest.mark.parametrize("model", ["qwen3:4b", "thane"])
+async def test_the_brain_does_not_stand_in_for_a_named_model_nor_after_tools(model: str):
+    down = ModelError("down", dependency="ollama")
+    script = [[down]] if model == "qwen3:4b" else [[calls(("HassTurnOn", {}))], [down]]
+    stage = Stage(ScriptedModel(*script), Lamp(), brain=understanding(), fast_path=False)
+    assert "down" == (await stage.failed("lamp on", model=model)).message
+
+
+async def test_calls_of_a_model_that_was_offered_no_tools_are_not_run():
+    lamp = Lamp()
+    stage = Stage(ScriptedModel([calls(("HassTurnOn", {}))], say("Sorry.")), lamp)
+    stage.model.supports_tools = False
+    await stage.catalogue.refresh()
+    assert "Sorry." == (await stage.answered()).text
+    assert () == stage.model.requests[0].tools
+    assert [] == lamp.seen
+
+
+async def test_a_provider_that_ends_without_saying_so_has_failed():
+    stage = Stage(ScriptedModel([(Text("Half"),)]))
+    stage.model.forgets_the_end = True
+    assert "before it was complete" in (await stage.failed()).message
+
+
 async def test_a_model_without_tools_or_thinking_is_not_asked_for_them():
     stage = Stage(ScriptedModel(say("Hi.")), Lamp())
     await stage.catalogue.refresh()

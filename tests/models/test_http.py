@@ -53,6 +53,29 @@ async def test_a_connection_that_the_server_closed_meanwhile_is_not_used():
             assert 1 == len(fake.requests)
 
 
+async def test_a_kept_connection_that_has_spoken_unasked_is_not_used():
+    goodbye = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"
+
+    async def serve(stream: trio.SocketStream) -> None:
+        await stream.receive_some()
+        await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        await answered.wait()
+        await stream.send_all(goodbye)
+        said.set()
+        await trio.sleep_forever()
+
+    answered, said = trio.Event(), trio.Event()
+    async with trio.open_nursery() as nursery, open_client(make()) as client:
+        listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        nursery.start_soon(trio.serve_listeners, serve, listeners)
+        url = f"http://127.0.0.1:{listeners[0].socket.getsockname()[1]}"
+        await client.get(url)
+        answered.set()
+        await said.wait()
+        assert 200 == (await client.get(url)).status_code
+        nursery.cancel_scope.cancel()
+
+
 async def test_a_kept_connection_that_closes_unanswered_is_replaced_by_a_fresh_one():
     transport = make()
     async with open_fake_ollama() as fake, open_client(transport) as client:
@@ -110,6 +133,7 @@ async def test_connecting_has_a_time_limit(autojump_clock: trio.testing.MockCloc
     async with open_client(make(connect=connect)) as client:
         with pytest.raises(httpx2.ConnectTimeout):
             await client.get("http://fake/")
+        assert 1.0 == trio.current_time()
 
 
 async def test_a_refused_connection_is_a_connect_error():

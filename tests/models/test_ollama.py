@@ -117,6 +117,16 @@ async def test_a_broken_stream_keeps_its_text_and_ends_in_an_error(steps: tuple[
         assert "ollama" == error.dependency
 
 
+async def test_the_connection_is_kept_when_the_end_of_the_body_follows_the_last_line(
+    autojump_clock: trio.testing.MockClock,
+):
+    fake = FakeOllama(Reply((Say(("Whole",)), Stop(), Wait(0.001))))
+    async with open_in_memory(fake) as provider:
+        for _ in range(3):
+            await ask(provider)
+        assert 1 == len(fake.connections)
+
+
 @pytest.mark.parametrize("end", [Cut(), Wait()])
 async def test_after_the_last_line_nothing_can_spoil_the_answer(end: Cut | Wait):
     reply = Reply((Say(("Whole",)), Stop(), end))
@@ -191,7 +201,11 @@ def untrusted() -> ssl.SSLCertVerificationError:
     ],
 )
 async def test_why_a_server_cannot_be_reached_is_said_in_words(error: OSError, words: str):
+    tries = 0
+
     async def connect(host: str, port: int) -> trio.abc.Stream:
+        nonlocal tries
+        tries += 1
         await trio.lowlevel.checkpoint()
         raise error
 
@@ -199,6 +213,7 @@ async def test_why_a_server_cannot_be_reached_is_said_in_words(error: OSError, w
     ids = Ids(source, SystemClock())
     async with open_ollama("https://far", Models(), ids, source=source, connect=connect) as provider:
         assert words == (await fail(provider)).message
+    assert 1 == tries, "only a refused connection is tried again"
 
 
 async def test_the_password_in_an_address_is_not_told():

@@ -35,7 +35,10 @@ def calls(*wanted: tuple[str, JSON]) -> Batch:
 
 
 class ScriptedModel:
-    """Plays its scripts in order, one a call; the last one again and again. Records requests and open calls."""
+    """Plays its scripts in order, one a call; the last one again and again. Records requests and open calls.
+
+    `supports_tools` is what `models` tells; with `forgets_the_end` no `ModelDone` is added.
+    """
 
     def __init__(
         self, *scripts: Script, name: str = "ollama", models: tuple[str, ...] = ("qwen3:4b",), understands: str = ""
@@ -48,6 +51,8 @@ class ScriptedModel:
         self._scripts = list(scripts)
         self.has = models
         self._understands = understands
+        self.supports_tools = True
+        self.forgets_the_end = False
         self.requests: list[ModelRequest] = []
         self.open = 0
 
@@ -68,13 +73,13 @@ class ScriptedModel:
             await trio.lowlevel.checkpoint()
             if script and isinstance(script[0], Exception):
                 raise script[0]
-            yield _Playing(script)
+            yield _Playing(script, ended=self.forgets_the_end)
         finally:
             self.open -= 1
 
     async def models(self) -> tuple[ModelInfo, ...]:
         await trio.lowlevel.checkpoint()
-        return tuple(ModelInfo(name, self._name) for name in self.has)
+        return tuple(ModelInfo(name, self._name, supports_tools=self.supports_tools) for name in self.has)
 
     async def recognises(self, request: ModelRequest) -> bool:
         await trio.lowlevel.checkpoint()
@@ -83,9 +88,9 @@ class ScriptedModel:
 
 
 class _Playing:
-    def __init__(self, script: Iterable[Batch | float | Exception]) -> None:
+    def __init__(self, script: Iterable[Batch | float | Exception], *, ended: bool) -> None:
         self._steps = iter(script)
-        self._done = False
+        self._done = ended
 
     def __aiter__(self) -> _Playing:
         return self
