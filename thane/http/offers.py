@@ -46,7 +46,10 @@ def find(rooms: Rooms, name: str) -> Offer | None:
         wanted = profile.deprecated or profile.name
         return next((offer for offer in offers(rooms) if offer.name == wanted), None)
     models, key = _models(rooms), name.strip().lower()
-    return models.get(key) or models.get(f"{key}:latest") or models.get(key.removesuffix(":latest"))
+    found = models.get(key) or models.get(f"{key}:latest") or models.get(key.removesuffix(":latest"))
+    if found is None and _model_server_is_silent(rooms):
+        return Offer(name, "ollama")  # it may well have it; if not, the run says so
+    return found
 
 
 def check(rooms: Rooms, name: str) -> Offer:
@@ -55,6 +58,14 @@ def check(rooms: Rooms, name: str) -> Offer:
     if offer is None:
         raise ClientError(f"model '{name}' not found", status=404, code="model_not_found")
     return offer
+
+
+def _model_server_is_silent(rooms: Rooms) -> bool:
+    """Whether a model server is configured whose models are not known, for it has not answered since the start."""
+    configured = rooms.settings.models
+    return bool(configured.default or configured.available) and all(
+        info.provider == "embedded" for info in rooms.models()
+    )
 
 
 def _models(rooms: Rooms) -> dict[str, Offer]:

@@ -1,8 +1,8 @@
 """Who is speaking, read from a request's headers, body and system prompt. Pure.
 
-What Home Assistant and Open WebUI send is in CLIENTS.md; the words looked for are those of Home Assistant 2026.11
-(helpers/llm.py, components/intent/llm.py, components/homeassistant/llm.py) and of 2025.4. Not here: which
-conversation a request belongs to (`thane.conversations.identity`) and whether it is housekeeping.
+The words looked for are those of Home Assistant 2026.11 (helpers/llm.py, components/intent/llm.py,
+components/homeassistant/llm.py) and of 2025.4; the headers are those of Open WebUI 0.12 (utils/headers.py). Not here:
+which conversation a request belongs to (`thane.conversations.identity`) and whether it is housekeeping.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What went wrong, as each protocol says it: the status of a failed run, and the envelopes of errors. Pure.
 
-Sources: Ollama's api/client.go and openai/openai.go, the retry rules of both OpenAI SDKs (CONTRACT.md, section 3).
+Sources: Ollama's api/client.go and openai/openai.go, the retry rules of both OpenAI SDKs.
 """
 
 from __future__ import annotations

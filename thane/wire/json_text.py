@@ -1,7 +1,7 @@
 """JSON text that survives every client's line splitter. Pure; msgspec does the encoding.
 
 Go writes `<`, `>`, `&`, U+2028 and U+2029 as `\\uXXXX` (encoding/json, HTMLEscape), and Python clients split lines at
-U+0085, U+2028 and U+2029 too (CLIENTS.md), so all six are escaped here.
+U+0085, U+2028 and U+2029 too, so all six are escaped here.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Ollama's `/api/chat`, the request side: a body as Go's decoder would read it becomes a `ChatRequest`.
 
 Keys are folded, `null` is absent, floats may stand for whole numbers. Sources: Ollama's api/types.go and
-server/routes.go of August 2026 (CONTRACT.md, section 2). Not here: the answer (`thane.wire.ollama_reply`).
+server/routes.go of August 2026. Not here: the answer (`thane.wire.ollama_reply`).
 """
 
 from __future__ import annotations

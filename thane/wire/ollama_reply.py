@@ -1,7 +1,7 @@
 """Ollama's `/api/chat`, the answer side: NDJSON lines, or one object.
 
 `done:true` is only said of an answer that is stored. A failure in mid-stream is an `{"error"}` line, as Ollama has it;
-to Home Assistant and Open WebUI, which drop such a line or never show it, it is said as content (CLIENTS.md).
+to Home Assistant and Open WebUI, which drop such a line or never show it, it is said as content.
 Sources: Ollama's api/types.go (ChatResponse, Metrics) and server/routes.go.
 """
 

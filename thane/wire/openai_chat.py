@@ -1,6 +1,6 @@
 """OpenAI's chat completions, the request side: a body becomes a `ChatRequest`.
 
-Sources: OpenAI's API reference as the official SDKs type it, and what Ollama makes of it (CONTRACT.md, section 3).
+Sources: OpenAI's API reference as the official SDKs type it, and what Ollama makes of it.
 Parameters that mean nothing here (`logit_bias`, `store`, …) are ignored. Not here: the answer
 (`thane.wire.openai_reply`).
 """
@@ -282,7 +282,8 @@ def _effort(body: Fields) -> Effort | None:
 
 
 def _got(value: object) -> str:
-    what = kind(value)
-    if what == "number":
-        what = "integer" if isinstance(value, int) else "number"
-    return "null" if what == "null" else _KINDS[what]
+    if value is None:
+        return "null"
+    if isinstance(value, float):
+        return "a decimal number"
+    return _KINDS["integer" if kind(value) == "number" else kind(value)]

@@ -3,7 +3,7 @@
 The shape is the one that both SDKs can put together again: the role once, in the first chunk; whole tool calls with
 `index`, `id`, `type` and `name` said once; the finish reason in a chunk of its own; usage, where it was asked for, in a
 chunk without choices; `[DONE]`. `id` and `created` are the same throughout. Reasoning goes by both of its names.
-Sources: openai-python's lib/streaming/_deltas.py, Ollama's openai/openai.go of August 2026 (CONTRACT.md, section 3).
+Sources: openai-python's lib/streaming/_deltas.py, Ollama's openai/openai.go of August 2026.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from thane.wire.errors import Refusal, openai_error
 from thane.wire.json_text import dump, escape, quote
 
 HEARTBEAT = b": ping\n\n"
-"""A comment: it keeps proxies and time-outs quiet, and no client shows it (CONTRACT.md, section 3)."""
+"""A comment: it keeps proxies and time-outs quiet, and no client shows it."""
 
 _DONE = b"data: [DONE]\n\n"
 _DELTA = b',"choices":[{"index":0,"delta":'

@@ -1,0 +1,162 @@
+"""The Ollama listener: what clients ask before and around a chat."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import ollama
+import pytest
+from trio.testing import MockClock
+
+from tests.http.scripted import Site, lines, ollama_chat, post, site
+from thane.config.settings import Models, Settings
+from thane.models.provider import ModelInfo
+
+
+async def get(place: Site, path: str) -> Any:
+    answer = await place.ollama.ask("GET", path)
+    assert (200, "application/json; charset=utf-8") == (answer.status, answer.headers["content-type"])
+    return msgspec.json.decode(answer.body)
+
+
+async def test_the_root_says_that_it_runs(autojump_clock: MockClock) -> None:
+    async with site() as place:
+        answer = await place.ollama.ask("GET", "/")
+        head = await place.ollama.ask("HEAD", "/")
+    assert (200, b"Ollama is running") == (answer.status, answer.body)
+    assert (200, b"") == (head.status, head.body)
+    assert answer.headers["content-type"].startswith("text/plain")
+
+
+async def test_the_version_is_three_numbers(autojump_clock: MockClock) -> None:
+    async with site() as place:
+        answer = await place.ollama.ask("GET", "/api/version")
+    assert 3 == len([int(part) for part in msgspec.json.decode(answer.body)["version"].split(".")])
+    assert "0.1.0" == answer.headers["x-thane-version"]
+
+
+async def test_tags_list_profiles_and_models(autojump_clock: MockClock) -> None:
+    async with site(models=(ModelInfo("embedded", "embedded"), ModelInfo("qwen3:8b", "ollama", 40_960))) as place:
+        listed = await get(place, "/api/tags")
+    entries = {entry["model"]: entry for entry in listed["models"]}
+    assert {"thane:latest", "thane:premium", "thane:command", "embedded:latest", "qwen3:8b"} <= set(entries)
+    assert "thane:fast" not in entries
+    assert 40_960 == entries["qwen3:8b"]["details"]["context_length"]
+    latest = entries["thane:latest"]
+    assert ("thane:latest", 0, 64) == (latest["name"], latest["size"], len(bytes.fromhex(latest["digest"])) * 2)
+    assert datetime.fromisoformat(latest["modified_at"]).tzinfo is not None
+    ollama.ListResponse.model_validate(listed)
+
+
+async def test_profiles_can_what_the_default_model_can(autojump_clock: MockClock) -> None:
+    models = (ModelInfo("qwen3-vl", "ollama", 8192, supports_thinking=True, supports_images=True),)
+    async with site(settings=Settings(models=Models(default="qwen3-vl")), models=models) as place:
+        shown = msgspec.json.decode((await post(place.ollama, "/api/show", {"model": "thane"})).body)
+    assert ["completion", "tools", "thinking", "vision"] == shown["capabilities"]
+    assert 8192 == shown["model_info"]["thane.context_length"]
+
+
+async def test_ps_lists_the_profiles_as_loaded(autojump_clock: MockClock) -> None:
+    async with site() as place:
+        loaded = await get(place, "/api/ps")
+    assert 8 == len(loaded["models"])
+    assert datetime.fromisoformat(loaded["models"][0]["expires_at"]).year > 2300
+    ollama.ProcessResponse.model_validate(loaded)
+
+
+@pytest.mark.parametrize("body", [{"model": "Thane"}, {"name": "thane:latest", "verbose": True}])
+async def test_show_has_what_clients_look_for(body: dict[str, Any], autojump_clock: MockClock) -> None:
+    async with site() as place:
+        answer = await post(place.ollama, "/api/show", body)
+    shown = msgspec.json.decode(answer.body)
+    assert "tools" in shown["template"]
+    assert ["completion", "tools"] == shown["capabilities"]
+    assert isinstance(shown["model_info"], dict)
+    assert next(iter(body.values())) == shown["model_info"]["general.basename"]
+    ollama.ShowResponse.model_validate(shown)
+
+
+async def test_pulling_a_known_model_succeeds(autojump_clock: MockClock) -> None:
+    async with site() as place:
+        streamed = await post(place.ollama, "/api/pull", {"model": "thane"})
+        whole = await post(place.ollama, "/api/pull", {"name": "thane:latest", "stream": False, "insecure": True})
+    assert ("application/x-ndjson", {"status": "success"}) == (
+        streamed.headers["content-type"],
+        lines(streamed.body)[-1],
+    )
+    assert {"status": "success"} == msgspec.json.decode(whole.body)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "error"),
+    [
+        ("/api/chat", ollama_chat(model="nope"), 404, "model 'nope' not found"),
+        ("/api/chat", {"model": "nope"}, 404, "model 'nope' not found"),
+        ("/api/chat", ollama_chat(model=""), 400, "model is required"),
+        ("/api/show", {"model": "nope"}, 404, "model 'nope' not found"),
+        ("/api/show", {}, 400, "model is required"),
+        ("/api/show", [], 400, "the request body must be a JSON object"),
+        ("/api/pull", {"model": "x"}, 404, "pull model manifest: Thane has no model 'x'"),
+        (
+            "/api/show",
+            {"model": 1},
+            400,
+            "json: cannot unmarshal number into Go struct field ShowRequest.model of type string",
+        ),
+    ],
+)
+async def test_refusals_are_a_text(path: str, body: object, status: int, error: str, autojump_clock: MockClock) -> None:
+    async with site() as place:
+        answer = await post(place.ollama, path, body)
+    told = msgspec.json.decode(answer.body)
+    assert ["error"] == list(told)
+    assert status == answer.status
+    assert told["error"].startswith(error)
+
+
+async def test_a_missing_body_is_named(autojump_clock: MockClock) -> None:
+    async with site() as place:
+        answer = await place.ollama.ask("POST", "/api/chat")
+    assert (400, {"error": "missing request body"}) == (answer.status, msgspec.json.decode(answer.body))
+
+
+async def test_bytes_after_the_request_and_half_characters_are_forgiven(autojump_clock: MockClock) -> None:
+    body = b'{"Model":"thane","stream":false,"messages":[{"role":"user","content":"\\ud83d \xff"}]} trailing'
+    async with site() as place:
+        answer = await place.ollama.ask("POST", "/api/chat", body, "Content-Type: text/html")
+        assert "\ufffd \ufffd" == place.turn.messages[0].content
+    assert 200 == answer.status
+
+
+@pytest.mark.parametrize(("body", "reason"), [({}, "load"), ({"keep_alive": 0}, "unload"), ({"messages": []}, "load")])
+async def test_loading_is_one_object_even_when_streaming(
+    body: dict[str, Any], reason: str, autojump_clock: MockClock
+) -> None:
+    async with site() as place:
+        answer = await post(place.ollama, "/api/chat", {"model": "thane", "stream": True} | body)
+        assert [] == place.conversations.turns
+    told = msgspec.json.decode(answer.body)
+    assert (True, reason, "") == (told["done"], told["done_reason"], told["message"]["content"])
+    assert "application/json; charset=utf-8" == answer.headers["content-type"]
+
+
+async def test_unknown_paths_and_methods_are_texts(autojump_clock: MockClock) -> None:
+    async with site() as place:
+        unknown = await place.ollama.ask("GET", "/api/nothing")
+        method = await place.ollama.ask("GET", "/api/chat")
+    assert (404, b"404 page not found", "text/plain") == (
+        unknown.status,
+        unknown.body,
+        unknown.headers["content-type"].partition(";")[0],
+    )
+    assert (405, b"405 method not allowed") == (method.status, method.body)
+
+
+async def test_openais_models_are_here_too(autojump_clock: MockClock) -> None:
+    async with site() as place:
+        listed = await get(place, "/v1/models")
+        unknown = await place.ollama.ask("GET", "/v1/models/nope")
+    assert "thane:latest" == listed["data"][0]["id"]
+    assert (404, "model_not_found") == (unknown.status, msgspec.json.decode(unknown.body)["error"]["code"])
