@@ -84,6 +84,7 @@ class Stage:
         brain: ScriptedModel | None = None,
         default: str = "qwen3:4b",
         fast_path: bool = True,
+        available: tuple[config.AvailableModel, ...] = (),
         **agent: Any,
     ) -> None:
         self.model = model
@@ -91,7 +92,7 @@ class Stage:
         self.catalogue = Catalogue([self.brain, model], refresh_seconds=60)
         self.agent = Agent(
             settings=config.Settings(
-                models=config.Models(default=default),
+                models=config.Models(default=default, available=available),
                 brain=config.Brain(fast_path=fast_path),
                 agent=config.Agent(**agent),
             ),
@@ -389,6 +390,14 @@ async def test_an_unknown_model_is_said_so():
     stage = Stage(ScriptedModel(say("x")), default="")
     end = await stage.failed(model="gpt-4o")
     assert ("model", "Model 'gpt-4o' not found.") == (end.failure, end.message)
+
+
+async def test_a_provider_that_is_not_configured_is_named():
+    available = (config.AvailableModel(name="claude", provider="anthropic"),)
+    stage = Stage(ScriptedModel(say("x")), default="claude", available=available)
+    end = await stage.failed()
+    assert "model" == end.failure
+    assert "claude is said to be at the provider “anthropic”" in end.message
 
 
 async def test_without_a_model_the_embedded_brain_answers():

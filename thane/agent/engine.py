@@ -282,10 +282,9 @@ class _Run:
     def _provider(self) -> Provider:
         provider = self._agent.catalogue.get(self._choice.provider)
         if provider is None:
-            name = self._choice.provider
-            raise ModelError(
-                f"There is no model provider {name!r} for the model {self._choice.model}.", dependency=name
-            )
+            name, model = self._choice.provider, self._choice.model
+            message = f"The model {model} is said to be at the provider “{name}”, which is not configured."
+            raise ModelError(message, dependency=name, temporary=False)
         return provider
 
     def _request(self, choice: Choice, messages: tuple[Message, ...], *, tools: bool) -> ModelRequest:
