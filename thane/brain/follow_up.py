@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-
-import msgspec
+from dataclasses import replace
 
 from thane.brain.known import Known
 from thane.brain.phrases import phrase, plain
@@ -33,9 +32,9 @@ def find_sentence(messages: Sequence[Message], code: str, known: Known) -> tuple
     area = _mentioned(text, (name for names in known.areas for name in names))
     device = _mentioned(text, (name for entity in known.entities for name in entity.names))
     if area:
-        return sentence, msgspec.structs.replace(known, area=area)
+        return sentence, replace(known, area=area)
     if device:
-        return sentence, msgspec.structs.replace(known, entities=known.named(device), area="")
+        return sentence, replace(known, entities=known.named(device), area="")
     return text, known
 
 

@@ -5,7 +5,9 @@ It comes from Thane's own house or from a client's prompt (`thane.brain.overview
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
 
 import msgspec
 
@@ -34,7 +36,8 @@ class KnownEntity(msgspec.Struct, frozen=True):
         return any(same(known, area) for known in self.areas)
 
 
-class Known(msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class Known:
     """A house as far as it is known. `areas` are the names of each area; `area` is where the speaker is, or ""."""
 
     entities: tuple[KnownEntity, ...] = ()
@@ -42,7 +45,8 @@ class Known(msgspec.Struct, frozen=True):
     floors: tuple[tuple[str, tuple[str, ...]], ...] = ()  # a floor's name, the main names of its areas
     area: str = ""
 
-    def words(self) -> tuple[object, ...]:
+    @cached_property
+    def words(self) -> Hashable:
         """All that recognition depends on, to keep what was built from it. States are not part of it."""
         return tuple((e.names, e.domain, e.areas) for e in self.entities), self.areas, self.floors
 

@@ -6,10 +6,10 @@ within 200 characters takes 0.2 s.
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import replace
-from itertools import islice
 from typing import Any
 
 import msgspec
@@ -78,12 +78,20 @@ class Cache[V]:
         return len(self._values)
 
 
+class _House(msgspec.Struct, frozen=True):
+    """The words of a house, ready for recognition. `number` stands for them in keys."""
+
+    number: int
+    lists: dict[str, SlotList]
+
+
 class Recogniser:
     """Recognises sentences; keeps compiled languages, houses and the sentences of late."""
 
     def __init__(self, limits: settings.Brain) -> None:
         self._languages: Cache[Language] = Cache(limits.languages_kept)
-        self._houses: Cache[dict[str, SlotList]] = Cache(limits.houses_kept)
+        self._houses: Cache[_House] = Cache(limits.houses_kept)
+        self._numbers = itertools.count()
         self._sentences: Cache[Recognition | None] = Cache(limits.sentences_kept)
 
     def language(self, code: str) -> Language:
@@ -98,21 +106,22 @@ class Recogniser:
         `allowed` are the intents that it may mean; None allows all. Where the speaker's area is not known, a sentence
         that needs one comes back as `unplaced`.
         """
-        words = known.words()
-        key = (text, code, known.area, allowed, words)
-        return self._sentences.get(key, lambda: self._recognise(text, code, known, allowed))
+        house = self._house(known)
+        key = (text, code, house.number, known.area, allowed)
+        return self._sentences.get(key, lambda: self._recognise(text, code, house, known.area, allowed))
 
-    def _recognise(self, text: str, code: str, known: Known, allowed: frozenset[str] | None) -> Recognition | None:
+    def _recognise(
+        self, text: str, code: str, house: _House, area: str, allowed: frozenset[str] | None
+    ) -> Recognition | None:
         intents = self.language(code).intents
         if allowed is not None:
             intents = replace(intents, intents={n: i for n, i in intents.intents.items() if n in allowed})
-        areas = (known.area,) if known.area else ("", ANYWHERE)
-        for area in areas:
+        for here in (area,) if area else ("", ANYWHERE):
             result = recognize_best(
                 text,
                 intents,
-                slot_lists=self._lists(known),
-                intent_context={"area": {"value": area, "text": area}} if area else None,
+                slot_lists=house.lists,
+                intent_context={"area": {"value": here, "text": here}} if here else None,
                 language=code,
                 best_slot_name="name",
             )
@@ -120,8 +129,8 @@ class Recogniser:
                 return _read(result)
         return None
 
-    def _lists(self, known: Known) -> dict[str, SlotList]:
-        return self._houses.get(known.words(), lambda: _slot_lists(known))
+    def _house(self, known: Known) -> _House:
+        return self._houses.get(known.words, lambda: _House(next(self._numbers), _slot_lists(known)))
 
     def find_stranger(self, text: str, code: str, known: Known) -> Stranger | None:
         """What a command names that this house does not have; None when the sentence is no command.
@@ -131,14 +140,14 @@ class Recogniser:
         results = recognize_all(
             text,
             self.language(code).commands,
-            slot_lists=self._lists(known),
+            slot_lists=self._house(known).lists,
             intent_context={"area": {"value": ANYWHERE, "text": ANYWHERE}},
             allow_unmatched_entities=True,
             language=code,
         )
         best: Stranger | None = None
         matched = _LITERAL_CHARS - 1
-        for result in islice(results, _TRIES):
+        for result in itertools.islice(results, _TRIES):
             stranger = _stranger(result)
             if stranger is not None and result.text_chunks_matched > matched:
                 best, matched = stranger, result.text_chunks_matched

@@ -10,13 +10,12 @@ import re
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, tzinfo
-from functools import partial
 from typing import Self
 
 import trio
 
 from thane.brain.brain import Act, Brain, Question, Say
-from thane.brain.known import Known, know_house
+from thane.brain.known import know_house
 from thane.clock import Clock
 from thane.config import settings
 from thane.home.house import House
@@ -97,17 +96,24 @@ class EmbeddedProvider:
         yield _Replay(self._output(request, await self._think(request, explain=True)))
 
     async def _think(self, request: ModelRequest, *, explain: bool) -> Say | Act:
+        house = self._house()
+        seen = (house.entities(), house.areas()) if house else ((), ())
         now = datetime.fromtimestamp(self._clock.time(), self._zone)
         own = self._own_tools()
-        question = Question(
-            request.messages, request.tools, request.language, now, self._known(request), own, request.area
-        )
-        think = partial(self._brain.think, question, explain=explain)
-        return await trio.to_thread.run_sync(think, limiter=self._one, abandon_on_cancel=True)
 
-    def _known(self, request: ModelRequest) -> Known:
-        house = self._house()
-        return know_house(house.entities(), house.areas(), request.area) if house else Known(area=request.area)
+        def think() -> Say | Act:
+            question = Question(
+                request.messages,
+                request.tools,
+                request.language,
+                now,
+                know_house(*seen, request.area),
+                own,
+                request.area,
+            )
+            return self._brain.think(question, explain=explain)
+
+        return await trio.to_thread.run_sync(think, limiter=self._one, abandon_on_cancel=True)
 
     def _output(self, request: ModelRequest, thought: Say | Act) -> tuple[ModelOutput, ...]:
         if isinstance(thought, Act):
