@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import socket
 from collections.abc import Callable
 
 import pytest
@@ -12,7 +11,6 @@ from trio.testing import MockClock
 
 from thane.config.settings import Limits
 from thane.http.site import Receive, Scope, Send
-from thane.http.streams import HttpStream
 from thane.testing.cancellation import run_cancelled_at
 from thane.testing.serving import RawClient, Served, request, serving
 
@@ -98,7 +96,7 @@ async def test_a_client_that_hangs_up_cancels_its_handler_at_once(
         await handler.ended.wait()
         assert handler.cancelled
         assert trio.current_time() - started < 0.05
-        await _wait_until(lambda: served.statistics().open == 0)
+        await served.wait_empty()
     assert served.statistics().failed == 0
 
 
@@ -271,7 +269,7 @@ async def test_a_client_that_never_ends_its_side_is_closed_after_lingering(autoj
         started = trio.current_time()
         await client.send(request("POST", "/ignore", b"", "Content-Length: 8"))
         await client.read_all()
-        await _wait_until(lambda: served.statistics().open == 0)
+        await served.wait_empty()
         assert abs(trio.current_time() - started - Limits().linger_seconds) < 0.2
 
 
@@ -288,13 +286,7 @@ async def test_whoever_cancels_a_connection_leaves_its_socket_closed() -> None:
 
             cancelled = await run_cancelled_at(step, work)
             client.close()
-            await _wait_until(lambda served=served: served.statistics().open == 0)
+            await served.wait_empty()
             assert served.statistics().failed == 0
         if not cancelled:
             break
-
-
-async def _wait_until(condition: Callable[[], bool]) -> None:
-    with trio.fail_after(5):
-        while not condition():
-            await trio.sleep(0.001)

@@ -9,6 +9,7 @@ import pytest
 import structlog
 import trio
 from quart import Response, abort, redirect, request, websocket
+from quart.typing import ResponseTypes
 from trio.testing import MockClock
 from trio_websocket import ConnectionClosed, wrap_client_stream
 
@@ -16,8 +17,8 @@ from thane.config.settings import Limits
 from thane.errors import ClientError, DependencyError
 from thane.http.problems import native_problem, ollama_problem
 from thane.http.quart_app import ThaneApp, request_id, stream
-from thane.testing.serving import Answer, request as raw_request
-from thane.testing.serving import serving
+from thane.testing.serving import Answer, serving
+from thane.testing.serving import request as raw_request
 
 LIMITS = Limits(body_bytes=1000)
 
@@ -129,7 +130,7 @@ async def test_unknown_paths_and_methods_have_the_listeners_own_words(autojump_c
 
 async def test_redirects_are_kept(app: ThaneApp, autojump_clock: MockClock) -> None:
     @app.get("/old")
-    async def old() -> object:
+    async def old() -> ResponseTypes:
         return redirect("/new")
 
     @app.get("/branch/")
@@ -299,7 +300,7 @@ async def test_the_request_id_is_the_servers(app: ThaneApp, autojump_clock: Mock
 async def test_a_route_may_be_tried_without_a_server(app: ThaneApp) -> None:
     @app.post("/")
     async def take() -> str:
-        return (await request.get_data(as_text=True)) + "!"
+        return f"{await request.get_data(as_text=True)}!"
 
     response = await app.test_client().post("/", data=b"hello")
     assert b"hello!" == await response.get_data()

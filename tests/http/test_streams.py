@@ -78,10 +78,13 @@ class Room:
 async def entered(
     room: Room, path: str = "/", limits: Limits | None = None
 ) -> AsyncGenerator[tuple[Served, WebSocketConnection]]:
-    async with serving(room, limits=limits or Limits()) as served, await served.connect() as raw:
-        async with trio.open_nursery() as nursery:
-            yield served, await wrap_client_stream(nursery, raw.stream, "localhost", path)
-            nursery.cancel_scope.cancel()
+    async with (
+        serving(room, limits=limits or Limits()) as served,
+        await served.connect() as raw,
+        trio.open_nursery() as nursery,
+    ):
+        yield served, await wrap_client_stream(nursery, raw.stream, "localhost", path)
+        nursery.cancel_scope.cancel()
 
 
 async def closing(client: WebSocketConnection) -> tuple[int | None, str | None]:
@@ -118,9 +121,10 @@ async def test_a_client_that_closes_cancels_its_handler_and_nothing_is_logged(au
 
 async def test_a_client_that_vanishes_cancels_its_handler() -> None:
     room = Room()
-    async with entered(room, "/flood") as (_, client):
-        await client.get_message()
-        client._stream.socket.close()
+    async with serving(room) as served, await served.connect() as client:
+        await client.send(request("GET", "/flood", b"", *UPGRADE))
+        await client.read_until(b"xxx")
+        client.close()
         with trio.fail_after(1):
             await room.ended.wait()
         assert room.cancelled
@@ -288,12 +292,12 @@ async def test_a_handler_may_refuse_the_handshake(autojump_clock: MockClock, pat
 
 async def test_a_client_that_does_not_read_is_given_up(autojump_clock: MockClock) -> None:
     room = Room()
-    async with serving(room, limits=Limits(write_timeout_seconds=3)) as served:
-        async with await served.connect(receive_buffer=4096) as client:
-            await client.send(request("GET", "/flood", b"", *UPGRADE))
-            with trio.fail_after(10):
-                await room.ended.wait()
-            assert room.cancelled
+    limits = Limits(write_timeout_seconds=3)
+    async with serving(room, limits=limits) as served, await served.connect(receive_buffer=4096) as client:
+        await client.send(request("GET", "/flood", b"", *UPGRADE))
+        with trio.fail_after(10):
+            await room.ended.wait()
+        assert room.cancelled
 
 
 async def test_each_request_is_recorded_once_without_its_query(autojump_clock: MockClock) -> None:

@@ -24,18 +24,16 @@ class StartupError(Exception):
 async def lifespan(app: ASGIApp, shutdown_seconds: float) -> AsyncGenerator[None]:
     """Run the application's lifespan around the block; what it does at shutdown gets `shutdown_seconds`.
 
-    An application whose lifespan fails or ends early goes on being served, and the failure is logged.
+    When the block is cancelled or fails, the lifespan is cancelled too, without a shutdown. An application whose lifespan fails or ends early goes on being served, and the failure is logged.
     """
     run = _Lifespan(app)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(run.run)
         await run.startup()
-        try:
-            yield
-        finally:
-            with trio.move_on_after(shutdown_seconds):
-                await run.shutdown()
-            nursery.cancel_scope.cancel()
+        yield
+        with trio.move_on_after(shutdown_seconds):
+            await run.shutdown()
+        nursery.cancel_scope.cancel()
 
 
 class _Lifespan:

@@ -123,7 +123,7 @@ def bind(address: str, port: int) -> tuple[socket.socket, ...]:
     try:
         for number, (family, host) in enumerate(_resolve(address)):
             try:
-                sockets.append(_bind_one(family, host, port))
+                sockets.append(bind_one(family, host, port))
             except OSError as error:
                 if number and error.errno in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}:
                     continue  # no IPv6 on this machine
@@ -158,14 +158,15 @@ def _resolve(address: str) -> list[tuple[socket.AddressFamily, str]]:
     return list(dict.fromkeys((family, str(where[0])) for family, _, _, _, where in found))
 
 
-def _bind_one(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+def bind_one(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+    """One socket, listening already so that nobody else can: two programs may bind one address, only one may listen."""
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, host != "::")
         sock.bind((host, port))
-        sock.listen()  # two programs may bind one address; only one may listen on it
+        sock.listen()
     except OSError:
         sock.close()
         raise

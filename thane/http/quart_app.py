@@ -60,6 +60,10 @@ class ThaneApp(QuartTrio):
         self.register_error_handler(DependencyError, self._dependency_error)
         self.register_error_handler(HTTPException, self._http_error)
 
+    @override
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.asgi_app(scope, receive, send)
+
     def problem(self, problem: Problem) -> Response:
         """The answer to a request that failed."""
         page = self._problems(problem)

@@ -37,6 +37,12 @@ class Served:
     def statistics(self) -> Statistics:
         return self._server.statistics()
 
+    async def wait_empty(self, seconds: float = 5) -> None:
+        """Wait until every connection has ended."""
+        with trio.fail_after(seconds):
+            while self.statistics().open:  # noqa: ASYNC110 the server has no event for this
+                await trio.sleep(0.001)
+
     async def connect(self, receive_buffer: int | None = None) -> RawClient:
         """A new connection; `receive_buffer` bytes is what the kernel takes for a client that does not read."""
         sock = trio.socket.socket()
