@@ -34,8 +34,8 @@ ANYWHERE = "\N{OBJECT REPLACEMENT CHARACTER}"  # stands for the area of a speake
 class Recognition(msgspec.Struct, frozen=True):
     """What a sentence means. `slots` are values by name and `spoken` the words for them.
 
-    `domain` is the named entity's; `response` is the key of the answer in the language's data; `span` is where the
-    entity's name stands in the sentence. `unplaced`: the sentence needs the speaker's area, and it is not known.
+    `domain` is the named entity's; `response` is the key of the answer in the language's data. `unplaced`: the sentence
+    needs the speaker's area, and it is not known.
     """
 
     intent: str
@@ -43,7 +43,6 @@ class Recognition(msgspec.Struct, frozen=True):
     spoken: dict[str, str]
     response: str
     domain: str = ""
-    span: tuple[int, int] | None = None
     unplaced: bool = False
     wildcard: bool = False  # a slot took whatever stood there
 
@@ -151,8 +150,8 @@ class Recogniser:
             stranger = _stranger(result)
             if stranger is not None and result.text_chunks_matched > matched:
                 best, matched = stranger, result.text_chunks_matched
-        names = (name.casefold() for entity in known.entities for name in entity.names)
-        return None if best is None or any(name in best.name.casefold() for name in names) else best
+        names = itertools.chain((n for e in known.entities for n in e.names), (n for each in known.areas for n in each))
+        return None if best is None or any(name.casefold() in best.name.casefold() for name in names) else best
 
 
 def _stranger(result: RecognizeResult) -> Stranger | None:
@@ -203,7 +202,6 @@ def _read(result: RecognizeResult) -> Recognition:
         spoken,
         result.response or "default",
         domain=str((name.metadata or {}).get("domain", "")) if name else "",
-        span=name.text_span if name else None,
         unplaced=slots.get("area") == ANYWHERE,
         wildcard=any(entity.is_wildcard for entity in result.entities_list),
     )

@@ -200,7 +200,7 @@ def finish(sentence: str) -> str:
     text = sentence.strip()
     text = text[:1].upper() + text[1:]
     latin = text[-1:].isascii() or text[-1:].lower() != text[-1:].upper()
-    return f"{text}." if latin and (text[-1:].isalnum() or text[-1:] in "%°)”") else text
+    return f"{text}." if latin and (text[-1:].isalnum() or text.endswith(("%", "°", ")", "”"))) else text
 
 
 def join(sentences: Sequence[str]) -> str:
