@@ -57,11 +57,7 @@ class OpenWebUI:
         page = context.new_page()
         page.goto(self.url)
         page.locator("#chat-input").wait_for(timeout=60_000)
-        # The notes of a new version come up once and cover the page.
-        for name in ("Okay, Let's Go!", "Close"):
-            button = page.get_by_role("button", name=name)
-            if button.count():
-                button.first.click()
+        page.keyboard.press("Escape")  # the notes of a new version may cover the page
         return page
 
 
