@@ -97,6 +97,10 @@ class Recogniser:
         """The compiled language; slow the first time."""
         return self._languages.get(code, lambda: Language(code))
 
+    def statistics(self) -> dict[str, int]:
+        """How much is kept, by kind."""
+        return {"languages": len(self._languages), "houses": len(self._houses), "sentences": len(self._sentences)}
+
     def recognise(
         self, text: str, code: str, known: Known, allowed: frozenset[str] | None = None
     ) -> Recognition | None:
