@@ -223,6 +223,21 @@ async def test_a_client_that_does_not_read_stops_its_stream_and_is_given_up(auto
         assert 7 <= trio.current_time() - started < 7.5
 
 
+async def test_a_connection_with_half_a_message_on_the_wire_is_not_used_again(autojump_clock: MockClock) -> None:
+    async def impatient(scope: Scope, receive: Receive, send: Send, /) -> None:
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            with trio.move_on_after(1):
+                await send({"type": "http.response.body", "body": b"x" * 10_000_000, "more_body": True})
+            await send({"type": "http.response.body", "body": b"end"})
+
+    async with serving(impatient) as served, await served.connect(receive_buffer=4096) as client:
+        await client.send(request("POST", "/", b"{}"))
+        await trio.sleep(2)
+        assert not (await client.read_all()).endswith(b"0\r\n\r\n")
+        await served.wait_empty()
+
+
 async def test_a_client_that_reads_slowly_gets_everything(autojump_clock: MockClock) -> None:
     size = 3_000_000
 

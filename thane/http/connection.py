@@ -220,7 +220,7 @@ class Connection:
         except (OSError, trio.ClosedResourceError):
             self.hang_up()
         except trio.Cancelled:
-            self.dead = True  # half a message may be on the wire
+            self.hang_up()  # half a message may be on the wire
             raise
 
     # Shutdown

@@ -24,7 +24,8 @@ class StartupError(Exception):
 async def lifespan(app: ASGIApp, shutdown_seconds: float) -> AsyncGenerator[None]:
     """Run the application's lifespan around the block; what it does at shutdown gets `shutdown_seconds`.
 
-    When the block is cancelled or fails, the lifespan is cancelled too, without a shutdown. An application whose lifespan fails or ends early goes on being served, and the failure is logged.
+    When the block is cancelled or fails, the lifespan is cancelled too, without a shutdown. An application whose
+    lifespan fails or ends early goes on being served, and the failure is logged.
     """
     run = _Lifespan(app)
     async with trio.open_nursery() as nursery:
