@@ -169,7 +169,7 @@ class Brain(Section, frozen=True):
     overview_chars: Count = 262_144
     """Longest list of devices that is read from a client's prompt or answer."""
     languages_kept: Count = 4
-    """Languages kept ready in memory, about 15 MB each."""
+    """Languages kept ready in memory, 5 to 12 MB each."""
     houses_kept: Count = 32
     """Houses (the own one, and those in clients' prompts) whose names are kept ready."""
     sentences_kept: Count = 256
