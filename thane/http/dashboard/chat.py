@@ -13,8 +13,6 @@ import msgspec
 
 from thane.errors import ClientError
 from thane.http.dashboard import words
-from thane.http.dashboard.chat_log import branch
-from thane.http.rooms import Rooms
 from thane.turn import (
     AgentEvent,
     Batch,
@@ -59,13 +57,13 @@ def read_question(body: bytes, longest: int) -> Question:
     return Question(text, fields.get("conversation", ""), fields.get("profile", ""))
 
 
-async def make_turn(rooms: Rooms, question: Question, user_agent: str) -> Turn:
-    """The turn for a question: what was said before in its conversation, then the question."""
-    records = branch(await rooms.archive.messages(question.conversation_id)) if question.conversation_id else ()
+def make_turn(question: Question, user_agent: str) -> Turn:
+    """The turn for a question; what was said before in its conversation is put before it where the turn is run."""
     return Turn(
-        messages=(*(record.message for record in records), Message("user", question.text)),
+        messages=(Message("user", question.text),),
         model=question.profile,
         caller=Caller(channel="api", conversation_id=question.conversation_id, user_agent=user_agent),
+        continues=bool(question.conversation_id),
     )
 
 

@@ -29,19 +29,6 @@ class Said(msgspec.Struct, frozen=True):
     problem: str = ""
 
 
-def branch(messages: Sequence[MessageRecord]) -> list[MessageRecord]:
-    """The messages that lead to the newest one; what was said in other branches (an edited question) is left out."""
-    by_key = {record.key: record for record in messages if record.key}
-    found: list[MessageRecord] = []
-    record = messages[-1] if messages else None
-    if record is not None and not record.key:
-        return list(messages)
-    while record is not None and len(found) <= len(messages):
-        found.append(record)
-        record = by_key.get(record.parent_key)
-    return found[::-1]
-
-
 def chat_log(messages: Sequence[MessageRecord], runs: Mapping[str, RunRecord]) -> list[Said]:
     """Questions, answers, and failures in the place of an answer, in the order in which they were said."""
     answered = {record.run_id for record in messages if _is_answer(record)}

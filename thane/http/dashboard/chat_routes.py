@@ -12,6 +12,7 @@ from thane.http.dashboard.chat import CONTENT_TYPE, Question, encode, make_turn,
 from thane.http.dashboard.chat_log import Said
 from thane.http.dashboard.desk import Desk
 from thane.http.dashboard.now_routes import now_page
+from thane.http.offers import check
 from thane.http.quart_app import stream
 from thane.turn import RunFailed, Turn
 
@@ -21,8 +22,10 @@ def routes(desk: Desk) -> Blueprint:
 
     @blueprint.post("/dash/chat")
     async def chat() -> Response | WerkzeugResponse:
-        question = read_question(await request.get_data(as_text=False), desk.rooms.settings.dashboard.message_chars)
-        turn = await make_turn(desk.rooms, question, request.headers.get("User-Agent", ""))
+        body: bytes = await request.get_data(as_text=False)  # pyright: ignore[reportAssignmentType] as asked for
+        question = read_question(body, desk.rooms.settings.dashboard.message_chars)
+        turn = make_turn(question, request.headers.get("User-Agent", ""))
+        check(desk.rooms, turn.model)
         if CONTENT_TYPE in request.headers.get("Accept", ""):
             return await stream(_lines(desk, turn), content_type=CONTENT_TYPE)
         return await _whole(desk, question, turn)

@@ -25,7 +25,7 @@ class Arguments(Protocol):
 
 
 class EventQuery(msgspec.Struct, frozen=True):
-    """`kind` is one kind, `errors` for all that tell of a failure, or ""; `text` is in lower case, as it is searched."""
+    """`kind` is one kind, `errors` for all that tell of a failure, or ""; `text` is searched for in lower case."""
 
     sources: tuple[Source, ...] = ()
     kind: str = ""

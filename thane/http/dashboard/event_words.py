@@ -175,6 +175,7 @@ _SAYINGS: dict[str, Callable[[Data], Line]] = {
     "draining": lambda d: Line(
         _join(words.plural(int(d.get("running") or 0), "running turn"), f"{d.get('grace_seconds')} s grace")
     ),
+    "stopped": lambda _: Line("everything was taken down"),
     "branch_crashed": lambda d: Line(_join(f"{d.get('branch')}: {d.get('error')}", _pause(d, "restart in")), "error"),
     "branch_restarted": lambda d: Line(_join(f"{d.get('branch')} runs again", f"restart {d.get('restarts')}"), "done"),
     "request_refused": lambda d: Line(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from quart import Blueprint, Response, request, websocket
 
-from thane.http.dashboard.chat_log import Said, branch, chat_log
+from thane.conversations.lookup import path_to_head
+from thane.http.dashboard.chat_log import Said, chat_log
 from thane.http.dashboard.desk import Desk
 from thane.http.dashboard.event_query import EventQuery
 from thane.http.dashboard.live import feed_events, feed_now
+from thane.http.offers import offers
 from thane.http.rooms import Rooms
 from thane.memory.records import RunRecord
-from thane.router.profiles import PROFILES
 
 
 def routes(desk: Desk) -> Blueprint:
@@ -46,14 +47,14 @@ async def now_page(desk: Desk, conversation_id: str, *extra: Said, status: int =
         said=[*said, *extra],
         conversation=conversation_id if record is not None else "",
         conversation_title=record.title if record is not None else "",
-        profiles=[profile for profile in PROFILES if not profile.deprecated],
+        offers=offers(rooms),
         longest=rooms.settings.dashboard.message_chars,
     )
 
 
 async def _said(rooms: Rooms, conversation_id: str) -> list[Said]:
     """The newest branch of a conversation, as far as the chat box shows it."""
-    messages = branch(await rooms.archive.messages(conversation_id))[-rooms.settings.dashboard.chat_messages :]
+    messages = path_to_head(await rooms.archive.messages(conversation_id))[-rooms.settings.dashboard.chat_messages :]
     runs: dict[str, RunRecord] = {}
     for run_id in dict.fromkeys(message.run_id for message in messages):
         if run := await rooms.archive.run(run_id):

@@ -40,7 +40,7 @@ def tree_part(root: TreeNode) -> Part:
     """The tree as SVG. Each node is an item of the part, and all edges together are one more."""
     centres: dict[str, float] = {}
     rows = _lay_out(root, 0, centres)
-    height = TOP + rows * PITCH + 4
+    height = max(TOP + rows * PITCH, centres[root.id] + 58) + 4  # the service's name stands below it
     nodes = list(root.walk())
     items = {node.id: _node(node, centres[node.id]) for node in nodes}
     items["tree-edges"] = _edges(nodes, centres)
