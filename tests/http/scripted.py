@@ -69,6 +69,7 @@ class ScriptedConversations:
     ended: list[tuple[float, bool]] = field(default_factory=list[tuple[float, bool]])
     sent: int = 0
     refuses: ClientError | None = None
+    left: trio.Event = field(default_factory=trio.Event)
 
     @asynccontextmanager
     async def open(self, turn: Turn) -> AsyncGenerator[OpenTurn]:
@@ -85,6 +86,7 @@ class ScriptedConversations:
             in_the_middle = False
         finally:
             self.ended.append((trio.current_time(), in_the_middle))
+            self.left.set()
             scope.cancel()
             receive.close()
 
