@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -67,7 +66,7 @@ async def test_a_kept_connection_that_has_spoken_unasked_is_not_used():
     answered, said = trio.Event(), trio.Event()
     async with trio.open_nursery() as nursery, open_client(make()) as client:
         listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        nursery.start_soon(trio.serve_listeners, serve, listeners)
+        await nursery.start(trio.serve_listeners, serve, listeners)
         url = f"http://127.0.0.1:{listeners[0].socket.getsockname()[1]}"
         await client.get(url)
         answered.set()
@@ -127,7 +126,7 @@ async def test_requests_beyond_the_limit_wait_for_a_place(autojump_clock: trio.t
 
 async def test_connecting_has_a_time_limit(autojump_clock: trio.testing.MockClock):
     async def connect(host: str, port: int) -> trio.abc.Stream:
-        await trio.sleep(math.inf)
+        await trio.sleep_forever()
         raise AssertionError
 
     async with open_client(make(connect=connect)) as client:
@@ -176,7 +175,7 @@ async def open_secure(fake: FakeOllama, authority: trustme.CA) -> AsyncGenerator
         async def serve(stream: trio.SocketStream) -> None:
             await fake.serve(trio.SSLStream(stream, context, server_side=True, https_compatible=True))
 
-        nursery.start_soon(trio.serve_listeners, serve, listeners)
+        await nursery.start(trio.serve_listeners, serve, listeners)
         yield f"https://localhost:{listeners[0].socket.getsockname()[1]}"
         nursery.cancel_scope.cancel()
 

@@ -255,23 +255,25 @@ class _Run:
             try:
                 result = await step.run()
                 break
-            except ModelError as error:
-                tries += 1
-                if step.said:
-                    raise
-                if error.status in _RETRIED and tries < self._settings.model_tries:
-                    first = self._settings.model_retry_seconds
-                    await trio.sleep(
-                        backoff.pause(tries, initial=first, maximum=8 * first, jitter=0.5, source=self._agent.source)
-                    )
-                elif await self._can_rescue():
-                    reason = f"The embedded brain answers in place of {self._choice.model}: {error.message}"
-                    self._choose(Choice(EMBEDDED, EMBEDDED, reason))
-                    tries = 0
-                else:
-                    raise
+            except ModelError as caught:
+                error = caught
+            tries += 1
+            if step.said:
+                raise error
+            if error.status in _RETRIED and tries < self._settings.model_tries:
+                await trio.sleep(self._pause(tries))
+            elif await self._can_rescue():
+                reason = f"The embedded brain answers in place of {self._choice.model}: {error.message}"
+                self._choose(Choice(EMBEDDED, EMBEDDED, reason))
+                tries = 0
+            else:
+                raise error
         self._account(result)
         return result
+
+    def _pause(self, tries: int) -> float:
+        first = self._settings.model_retry_seconds
+        return backoff.pause(tries, initial=first, maximum=8 * first, jitter=0.5, source=self._agent.source)
 
     async def _can_rescue(self) -> bool:
         """Whether the embedded brain can answer in place of a model that failed before it did anything."""

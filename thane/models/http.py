@@ -13,7 +13,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Awaitable
 from contextlib import suppress
-from typing import NoReturn, Protocol
+from typing import Protocol
 
 import httpx2
 import msgspec
@@ -104,24 +104,12 @@ class TrioTransport(httpx2.AsyncBaseTransport):
     async def _converse(
         self, stream: trio.abc.Stream, request: httpx2.Request, message: bytes
     ) -> tuple[trio.abc.Stream, ResponseReader, bytes]:
-        reader = ResponseReader()
-        silent = True
         try:
-            with suppress(trio.BrokenResourceError):  # it may have answered before it hung up: read that
-                await stream.send_all(message)
-            while True:
-                data = bytes(await stream.receive_some(READ_BYTES))
-                if not data:
-                    _raise_unfinished(silent)
-                silent = False
-                body = reader.receive(data)
-                if reader.status:
-                    return stream, reader, body
-        except BaseException as error:
+            reader, body = await _ask(stream, request, message)
+        except BaseException:
             await trio.aclose_forcefully(stream)
-            if isinstance(error, trio.BrokenResourceError) and silent:
-                raise _StaleError from error
-            _translate(error, request)
+            raise
+        return stream, reader, body
 
     async def _take_idle(self, origin: Origin) -> trio.abc.Stream | None:
         """The youngest idle connection that still lives. One that the server closed, or that has spoken, is dropped."""
@@ -201,7 +189,7 @@ class Body(httpx2.AsyncByteStream):
                 else:
                     reader.end()
             except (trio.BrokenResourceError, MessageError) as error:
-                _translate(error, None)
+                raise _told(error, None) from error
             if data:
                 return data
         raise StopAsyncIteration
@@ -230,18 +218,30 @@ class _StaleError(Exception):
     """The connection ended before a byte of the response came."""
 
 
-def _raise_unfinished(silent: bool) -> NoReturn:
-    if silent:
-        raise trio.BrokenResourceError("closed unanswered")
-    raise MessageError("the connection was closed within the response head")
+async def _ask(stream: trio.abc.Stream, request: httpx2.Request, message: bytes) -> tuple[ResponseReader, bytes]:
+    """Send a request, read until the head of its response is whole; returns what of the body came with it."""
+    reader, body = ResponseReader(), b""
+    silent = True
+    try:
+        with suppress(trio.BrokenResourceError):  # it may have answered before it hung up: read that
+            await stream.send_all(message)
+        while not reader.status:
+            data = bytes(await stream.receive_some(READ_BYTES))
+            if not data:
+                raise trio.BrokenResourceError("closed by the server")  # noqa: TRY301  the same as a reset, and told as one
+            silent = False
+            body = reader.receive(data)
+    except (trio.BrokenResourceError, MessageError) as error:
+        if silent:
+            raise _StaleError from error
+        raise _told(error, request) from error
+    return reader, body
 
 
-def _translate(error: BaseException, request: httpx2.Request | None) -> NoReturn:
-    if isinstance(error, trio.BrokenResourceError):
-        raise httpx2.ReadError("the connection broke", request=request) from error
+def _told(error: Exception, request: httpx2.Request | None) -> httpx2.TransportError:
     if isinstance(error, MessageError):
-        raise httpx2.RemoteProtocolError(str(error), request=request) from error
-    raise error
+        return httpx2.RemoteProtocolError(str(error), request=request)
+    return httpx2.ReadError("the connection broke", request=request)
 
 
 def _encode(request: httpx2.Request, body: bytes) -> bytes:

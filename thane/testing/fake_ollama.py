@@ -164,15 +164,13 @@ class FakeOllama:
         plan = self._plan(reply, msgspec.json.decode(model) if isinstance(model, msgspec.Raw) else model)
         if all(isinstance(part, bytes) for part in plan):  # nothing to wait for: no need of a watching task
             return await _play(plan, stream)
+        kept = False
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_watch, reader, nursery.cancel_scope)
-            try:
-                return await _play(plan, stream)
-            except trio.BrokenResourceError:
-                return False
-            finally:
-                nursery.cancel_scope.cancel()
-        raise _HungUpError
+            with suppress(trio.BrokenResourceError):
+                kept = await _play(plan, stream)
+            nursery.cancel_scope.cancel()
+        return kept
 
     def _plan(self, reply: Reply, model: str) -> Plan:
         """What to write, how long to wait (float), where to cut (None); made once for each script."""
@@ -276,7 +274,7 @@ async def open_fake_ollama(
         listeners = await trio.open_tcp_listeners(port, host="127.0.0.1")
         fake.port = listeners[0].socket.getsockname()[1]
         fake.url = f"http://127.0.0.1:{fake.port}"
-        nursery.start_soon(trio.serve_listeners, fake.serve, listeners)
+        await nursery.start(trio.serve_listeners, fake.serve, listeners)
         try:
             yield fake
         finally:
