@@ -168,6 +168,14 @@ def test_where_no_device_has_a_room_the_device_is_asked_for() -> None:
     assert [("HassTurnOff", {"domain": ["light"], "name": "Left Lamp"})] == calls
 
 
+def test_the_only_device_that_fits_is_meant_and_told_of_as_one() -> None:
+    system = prompt([("Lamp", "light", "Attic"), ("Fan", "fan", "Attic")])
+    thought = ask_home_assistant("turn off the lights", system)
+
+    assert [("HassTurnOff", {"domain": ["light"], "name": "Lamp"})] == calls_of(thought)
+    assert "Turned off the light." == after("turn off the lights", thought, done("Lamp", "light.lamp"), system=system)
+
+
 @pytest.mark.parametrize(
     ("text", "result", "said"),
     [

@@ -86,7 +86,14 @@ def place(recognition: Recognition, known: Known) -> Recognition | None:
     only = devices[0].name
     slots = {name: value for name, value in recognition.slots.items() if name != "area"} | {"name": only}
     spoken = {name: words for name, words in recognition.spoken.items() if name != "area"} | {"name": only}
-    return msgspec.structs.replace(recognition, slots=slots, spoken=spoken, unplaced=False, domain=devices[0].domain)
+    return msgspec.structs.replace(
+        recognition,
+        slots=slots,
+        spoken=spoken,
+        unplaced=False,
+        domain=devices[0].domain,
+        response="default" if recognition.response.endswith("_area") else recognition.response,  # one, not the room's
+    )
 
 
 def make_step(recognition: Recognition, tools: Sequence[ToolSpec], known: Known) -> Step | None:
