@@ -157,6 +157,7 @@ class ModelFinished(msgspec.Struct, frozen=True, tag="model_finished"):
     prompt_duration: float | None = None  # as the model server reports it
     decode_duration: float | None = None
     load_duration: float | None = None
+    tool_calls: int = 0  # that it asked for
 
 
 class ToolStarted(msgspec.Struct, frozen=True, tag="tool_started"):

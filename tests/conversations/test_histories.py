@@ -55,9 +55,7 @@ class Chat:
     async def send(self) -> str:
         """Have the history answered, running the client's tools as long as they are called."""
         self.last = trio.current_time()
-        sent = self.history[-(2 * self.max_history + 1) :] if self.max_history else self.history
-        asked = turn(Message("system", f"It is {trio.current_time()}"), *sent, channel=self.channel, tools=(TOOL,))
-        answer = await self.house.ask(asked)
+        answer = await self.house.ask(self._turn())
         self.conversations.append(answer.conversation_id)
         if isinstance(answer.final, RunFailed):
             if self.channel == "ha":  # Home Assistant 2026.11 keeps an error in its history, others drop the turn
@@ -76,6 +74,10 @@ class Chat:
         self.history.append(assistant(answer.final.text.strip()))
         return answer.conversation_id
 
+    def _turn(self) -> Turn:
+        sent = self.history[-(2 * self.max_history + 1) :] if self.max_history else self.history
+        return turn(Message("system", f"It is {trio.current_time()}"), *sent, channel=self.channel, tools=(TOOL,))
+
     async def regenerate(self) -> None:
         while self.history and self.history[-1].role != "user":
             self.history.pop()
@@ -93,7 +95,7 @@ class Chat:
         self.history.append(user(text))
         self.last = trio.current_time()
         got = ""
-        async with self.house.conversations.open(turn(*self.history, channel=self.channel)) as opened:
+        async with self.house.conversations.open(self._turn()) as opened:
             self.conversations.append(opened.conversation_id)
             with trio.move_on_after(1):
                 async for batch in opened.batches:

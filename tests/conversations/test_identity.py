@@ -196,7 +196,8 @@ def test_a_trimmed_history_must_end_as_the_remembered_one_over_all_that_is_visib
     assert continues(("u0", "a0", "u1", "a1", "u2", "a2"), whole)
     assert not continues(("x", "u2", "a2"), whole)
     assert not continues(("u1", "a1"), whole)
-    assert not continues(("a2",), whole)
+    assert continues(("a2",), whole)
+    assert continues((), whole)
 
 
 def test_answers_are_given_last_first_and_no_more_than_asked_for() -> None:

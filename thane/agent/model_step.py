@@ -72,7 +72,7 @@ class ModelStep:
                     out = separated(out)
                 self.said = self.said or bool(out)
                 if done is not None:
-                    out = (*out, self._finished(done, started, first))
+                    out = (*out, self._finished(done, started, first, len(calls)))
                 if out:
                     await self._send(out)
         if done is None:
@@ -93,7 +93,7 @@ class ModelStep:
         )
         return msgspec.structs.replace(done, usage=counted)
 
-    def _finished(self, done: ModelDone, started: float, first: float) -> ModelFinished:
+    def _finished(self, done: ModelDone, started: float, first: float, calls: int) -> ModelFinished:
         return ModelFinished(
             self._step,
             self._request.model,
@@ -105,6 +105,7 @@ class ModelStep:
             prompt_duration=done.prompt_duration,
             decode_duration=done.decode_duration,
             load_duration=done.load_duration,
+            tool_calls=calls,
         )
 
 

@@ -212,14 +212,14 @@ class Conductor:
         """Keep the last words, for a request whose history does not lead to them."""
         id_, where = conversation.record.id, ticket.place
         answer = messages[-1] if len(messages) > len(where.asked) else None
+        asked = tuple(message for message in ticket.turn.messages if message.role != "system")
+        new = next((count for count, each in enumerate(reversed(asked)) if each.role == "assistant"), len(asked))
         failed = isinstance(final, RunFailed)
+        said, parts = "", list[str]()
         if answer is not None:
             conversation.head = answer.key
-            said = self._window(ticket, answer.message)
-            parts = [answer.message.content]
-        else:  # a client that drops the failed turn goes on from the one before it
-            before = self._remembered.get(id_)
-            said, parts = (before.said if before else ()), list[str]()
+            said = identity.digest(answer.message)
+            parts.append(answer.message.content)
         if failed:
             parts.append(final.message)
         self._remembered.note(
@@ -229,6 +229,8 @@ class Conductor:
                 channel=conversation.record.channel,
                 user=conversation.record.user,
                 at=now,
+                asked=identity.window(asked, WINDOW),
+                new=new,
                 said=said,
                 parent=where.key,
                 answer="\n\n".join(part for part in parts if part),
@@ -237,10 +239,6 @@ class Conductor:
                 calls=tuple(call.id for call in answer.message.tool_calls) if answer else (),
             )
         )
-
-    def _window(self, ticket: Ticket, answer: Message) -> tuple[str, ...]:
-        before = tuple(message for message in ticket.turn.messages if message.role != "system")
-        return (*identity.window(before, WINDOW - 1), identity.digest(answer))
 
 
 def _stopper(iteration: Iteration | None) -> str:

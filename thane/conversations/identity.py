@@ -169,10 +169,13 @@ def window(said: Sequence[Message], most: int) -> tuple[str, ...]:
     return tuple(digest(message) for message in said[-most:])
 
 
-def continues(visible: Sequence[str], remembered: Sequence[str]) -> bool:
-    """Whether `visible`, the window of a trimmed history up to its last answer, is how `remembered` ended."""
-    length = min(len(visible), len(remembered))
-    return length >= 2 and tuple(visible[-length:]) == tuple(remembered[-length:])
+def continues(visible: Sequence[str], whole: Sequence[str]) -> bool:
+    """Whether `visible`, the window of a history that may have lost its beginning, is how `whole` ends.
+
+    Only what both have is compared; of `whole` too, only a window may be known.
+    """
+    length = min(len(visible), len(whole))
+    return length == 0 or tuple(visible[-length:]) == tuple(whole[-length:])
 
 
 def _narrowed(possible: dict[str, Holder], to: Iterable[str]) -> dict[str, Holder]:

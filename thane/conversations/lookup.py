@@ -127,7 +127,7 @@ class Lookup:
         """
         for index in history.answers(self._limits.history_lookups) if self._knows_home_assistants() else ():
             found = self._ending_in(history, index, caller)
-            if len(found) == 1 and (words := self._remembered.get(next(iter(found)))):
+            if len(found) == 1 and index and (words := self._remembered.get(next(iter(found)))):
                 return place(history, index + 1, words.conversation_id, words.stored)
             if found:
                 break
@@ -159,17 +159,20 @@ class Lookup:
 def _last_words(record: ConversationRecord, messages: Sequence[MessageRecord]) -> LastWords | None:
     """How a conversation ended, from what is stored of it. Whether its client got all of that is not known any more."""
     path = path_to_head(messages)
-    answers = [index for index, each in enumerate(path) if each.message.role == "assistant"]
-    if not answers:
+    history = identity.read(each.message for each in path)
+    if history.answer < 0:
         return None
-    answer = path[answers[-1]]
+    above, answer = path[: history.answer], path[history.answer]
+    new = next((count for count, each in enumerate(reversed(above)) if each.message.role == "assistant"), len(above))
     return LastWords(
         conversation_id=record.id,
         run_id=answer.run_id,
         channel=record.channel,
         user=record.user,
         at=record.updated_at,
-        said=identity.window([each.message for each in path[: answers[-1] + 1]], WINDOW),
+        asked=identity.window([each.message for each in above], WINDOW),
+        new=new,
+        said=identity.digest(answer.message),
         parent=answer.parent_key.removeprefix(FOREIGN) or identity.ROOT,
         answer=answer.message.content,
         stored=path[-1].key,

@@ -5,7 +5,6 @@ It stands beside the stream, never in it: a piece of text costs an append, and n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -18,7 +17,6 @@ from thane.events.event import Publisher
 from thane.loops.loop import Iteration
 from thane.memory.records import RunRecord, RunState, StepRecord, ToolCallRecord
 from thane.turn import (
-    AgentEvent,
     Batch,
     Channel,
     ModelFinished,
@@ -121,7 +119,7 @@ class Recorder:
 
     def observe(self, batch: Batch) -> None:
         """Take note of a batch. Called for every piece of an answer: the common case is an append."""
-        for index, event in enumerate(batch):
+        for event in batch:
             if type(event) is Text:
                 if self._first_token is None:
                     self._first_token = trio.current_time() - (self._began or self._accepted)
@@ -133,7 +131,7 @@ class Recorder:
             elif type(event) is ModelStarted:
                 self._model_started(event)
             elif type(event) is ModelFinished:
-                self._model_finished(event, batch[index + 1 :])
+                self._model_finished(event)
             elif type(event) is ToolStarted:
                 self._tool_started(event)
             elif type(event) is ToolFinished:
@@ -267,9 +265,9 @@ class Recorder:
         self._spans.append(self._model_span)
         sizes = {"est_tokens": event.estimated_tokens, "messages": event.messages, "tools": event.tools}
         self._publish("llm_call", iter=event.step, model=event.model, provider=event.provider, **sizes)
-        self._progress("loop_llm_start", model=event.model, iteration=event.step, **sizes)
+        self._progress("loop_llm_start", model=event.model, iteration=event.step, reasoning=event.reason, **sizes)
 
-    def _model_finished(self, event: ModelFinished, rest: Sequence[AgentEvent]) -> None:
+    def _model_finished(self, event: ModelFinished) -> None:
         if self._model_span is not None:
             self._model_span.end("done", event.duration)
         self._steps.append(
@@ -291,7 +289,7 @@ class Recorder:
             model=event.model,
             tokens_in=event.usage.input_tokens,
             tokens_out=event.usage.output_tokens,
-            tool_calls=sum(type(each) is ToolStarted for each in rest),
+            tool_calls=event.tool_calls,
             duration_ms=round(event.duration * 1000),
         )
         self._progress(

@@ -26,18 +26,40 @@ class LastWords(msgspec.Struct, frozen=True):
     channel: Channel
     user: str
     at: float
-    said: tuple[str, ...]
-    """Digests of the last messages up to an answer, that answer's last."""
+    asked: tuple[str, ...]
+    """Digests of the last messages of the request."""
+    new: int
+    """How many of these were new: said since the answer before."""
+    said: str
+    """Digest of the answer; "" where there was none."""
     parent: str
-    """Key above the last answer."""
+    """Key above the answer."""
     answer: str
-    """All that the client may show as the last answer; of a turn that failed, what was said of that too."""
+    """All that the client may show as the answer; of a turn that failed, what was said of that too."""
     stored: str
     """Key of the last message that is stored: what comes next comes below it."""
     is_cut_off: bool = False
-    """Whether the client may have got only a part of the answer."""
+    """Whether the client may not have got the answer, or not all of it."""
     calls: tuple[str, ...] = ()
     """Ids of the calls that the client was asked to run."""
+
+    @property
+    def before(self) -> tuple[str, ...]:
+        """Digests of the last messages up to the answer before."""
+        return self.asked[: -self.new or None]
+
+    def may_end_in(self, visible: Sequence[str]) -> bool:
+        """Whether the client's history may be one that ends in `visible`, its last answer last.
+
+        One that was cut off may keep a part of the answer or an error in its place, or drop the turn (CLIENTS.md).
+        """
+        if self.said and identity.continues(visible, (*self.asked, self.said)):
+            return True
+        if not self.is_cut_off:
+            return False
+        return identity.continues(visible[:-1], self.asked) or (
+            bool(self.before) and identity.continues(visible, self.before)
+        )
 
 
 class Remembered:
@@ -48,7 +70,8 @@ class Remembered:
         self._last: dict[str, LastWords] = {}
         self._called: dict[str, set[str]] = {}
         self._cut_off: dict[str, set[str]] = {}
-        self._answers: dict[str, set[str]] = {}
+        self._ends: dict[str, set[str]] = {}
+        self._unanswered: dict[str, set[str]] = {}
         self._forgotten_at = 0.0  # `at` of the latest Home Assistant conversation that had to make room
 
     def get(self, conversation_id: str) -> LastWords | None:
@@ -86,18 +109,22 @@ class Remembered:
         )
 
     def ending_in(self, visible: Sequence[str], caller: Caller, now: float, idle_seconds: float) -> frozenset[str]:
-        """Conversations of the caller that ended in `visible`, a history that may have lost its beginning.
+        """Conversations of the caller that may end in `visible`, a history that may have lost its beginning.
 
         A Home Assistant's conversation counts for `idle_seconds`; then it has ended it itself.
         """
-        found = (self._last[each] for each in self._answers.get(visible[-1], ())) if visible else ()
+        if len(visible) > 1:
+            ids = self._ends.get(visible[-1], set[str]()) | self._unanswered.get(visible[-2], set[str]())
+        else:
+            ids = self._last.keys()
+        found = (self._last[each] for each in ids)
         return frozenset(
             words.conversation_id
             for words in found
             if words.channel == caller.channel
             and not identity.are_different(words.user, caller.user)
             and (words.channel != "ha" or now - words.at <= idle_seconds)
-            and identity.continues(visible, words.said)
+            and words.may_end_in(visible)
         )
 
     def knows_home_assistants(self, now: float, idle_seconds: float) -> bool:
@@ -116,8 +143,11 @@ class Remembered:
 
     def _entries(self, words: LastWords) -> tuple[tuple[dict[str, set[str]], Iterable[str]], ...]:
         """Each index, with the entries that it has for these words."""
+        if not words.is_cut_off:
+            return (self._called, set(words.calls)), (self._ends, {words.said})
         return (
             (self._called, set(words.calls)),
-            (self._cut_off, (words.parent,) if words.is_cut_off else ()),
-            (self._answers, words.said[-1:]),
+            (self._cut_off, {words.parent}),
+            (self._ends, {words.said, *words.before[-1:]}),
+            (self._unanswered, set(words.asked[-1:])),
         )

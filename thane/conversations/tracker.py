@@ -101,7 +101,7 @@ class Conversations:
         )
         self._slots = Slots(self._limits.max_running)
         self._parents: dict[Channel, Loop] = {}
-        self._live: dict[str, Conversation] = {}
+        self._live: dict[str, Conversation] = {}  # the one that was used last comes last
         self._tickets: dict[str, tuple[Ticket, Conversation | None]] = {}
         self._idle = trio.Event()
         self._idle.set()
@@ -277,6 +277,8 @@ class Conversations:
             await self._conductor.run(ticket, conversation, iteration)
         finally:
             conversation.finish(ticket)
+            if self._live.get(conversation.record.id) is conversation:
+                self._live[conversation.record.id] = self._live.pop(conversation.record.id)
 
     def _new_record(self, turn: Turn, conversation_id: str) -> ConversationRecord:
         now, caller = self._clock.time(), turn.caller
@@ -323,9 +325,8 @@ class Conversations:
         """
         if len(self._live) < self._limits.max_live:
             return
-        idle = [conversation for conversation in self._live.values() if conversation.is_idle]
-        if idle:
-            oldest = min(idle, key=lambda conversation: conversation.last_used)
+        oldest = next((conversation for conversation in self._live.values() if conversation.is_idle), None)
+        if oldest is not None:
             oldest.closed = True
             del self._live[oldest.record.id]
             oldest.loop.stop("crowded")
