@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import cast
+from typing import Any, cast
 
 import trio
 
@@ -169,11 +169,11 @@ class Rooms:
     """The rooms under test, put together."""
 
     def __init__(
-        self, conversations: Conversations, loops: LoopRegistry, archive: FakeArchive, agent: FakeAgent, events: Events
+        self, conversations: Conversations, loops: LoopRegistry, archive: Any, agent: FakeAgent, events: Events
     ) -> None:
         self.conversations = conversations
         self.loops = loops
-        self.archive = archive
+        self.archive: FakeArchive = archive
         self.agent = agent
         self.events = events
 
@@ -204,7 +204,7 @@ class Answer:
 async def rooms(
     script: Script = echo,
     *,
-    archive: FakeArchive | None = None,
+    archive: FakeArchive | Archive | None = None,
     models: settings.Models | None = None,
     publisher: Publisher | None = None,
     seed: int = 0,
