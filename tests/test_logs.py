@@ -1,0 +1,70 @@
+"""Log lines go to standard error in the form that was asked for, and never stop the program."""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+import structlog
+
+from thane import logs
+from thane.config import settings
+
+
+type Errors = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    before = root.handlers, root.level
+    yield
+    structlog.reset_defaults()
+    root.handlers, root.level = before
+
+
+def test_json_lines_have_event_level_time_and_fields(capsys: Errors) -> None:
+    logs.configure(settings.Logging(format="json"))
+    structlog.get_logger("t").info("Thane is up", port=8080)
+    line = msgspec.json.decode(capsys.readouterr().err)
+    assert ("Thane is up", "info", 8080) == (line["event"], line["level"], line["port"])
+    assert line["timestamp"].endswith("Z")
+
+
+def test_text_is_for_people(capsys: Errors) -> None:
+    logs.configure(settings.Logging(format="text"))
+    structlog.get_logger("t").warning("a port is taken", port=8080)
+    line = capsys.readouterr().err
+    assert "a port is taken" in line
+    assert "port=8080" in line
+
+
+def test_lines_below_the_level_are_left_out(capsys: Errors) -> None:
+    logs.configure(settings.Logging(format="json", level="warning"))
+    structlog.get_logger("t").info("quiet")
+    assert capsys.readouterr().err == ""
+
+
+def test_libraries_warnings_come_out_in_the_same_form(capsys: Errors) -> None:
+    logs.configure(settings.Logging(format="json"))
+    logging.getLogger("library").warning("careful: %s", "hot")
+    line = msgspec.json.decode(capsys.readouterr().err)
+    assert ("careful: hot", "warning") == (line["event"], line["level"])
+
+
+def test_an_exception_is_logged_whole(capsys: Errors) -> None:
+    logs.configure(settings.Logging(format="json"))
+    structlog.get_logger("t").error("it failed", exc_info=RuntimeError("boom"))
+    assert "RuntimeError: boom" in msgspec.json.decode(capsys.readouterr().err)["exception"]
+
+
+def test_a_standard_error_that_is_gone_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = io.StringIO()
+    gone.close()
+    monkeypatch.setattr(sys, "stderr", gone)
+    logs.configure(settings.Logging(format="json"))
+    structlog.get_logger("t").error("nobody hears this")
