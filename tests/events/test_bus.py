@@ -91,7 +91,7 @@ async def test_whoever_left_is_told_nothing(autojump_clock: MockClock) -> None:
     assert 0 == house.statistics().subscribers
 
 
-async def test_subscribing_without_entering_leaves_no_trace(autojump_clock: MockClock) -> None:
+def test_subscribing_without_entering_leaves_no_trace() -> None:
     house = bus()
     house.subscribe()
     assert 0 == house.statistics().subscribers
@@ -143,7 +143,7 @@ async def test_a_subscriber_that_hangs_costs_no_more_than_its_buffer(autojump_cl
         assert 10 == house.statistics().in_memory
 
 
-async def test_an_unknown_kind_is_our_bug(autojump_clock: MockClock) -> None:
+def test_an_unknown_kind_is_our_bug() -> None:
     house = bus()
     with pytest.raises(KeyError, match="agent events have no kind state_changed"):
         house.publish("agent", "state_changed")

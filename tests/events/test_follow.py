@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, override
 
 import pytest
 import trio
@@ -133,6 +133,38 @@ async def test_a_restart_wakes_who_waits_and_shows_the_past(autojump_clock: Mock
             tell(house)
             follower.restart(TOOLS, 0)
         assert [1, 2] == got
+
+
+class SlowBus(EventBus):
+    """Its past takes until `there` is set."""
+
+    there: trio.Event
+
+    @override
+    async def replay(self, since: int, filter: EventFilter, limit: int = 1000) -> tuple[Event, ...]:
+        found = await super().replay(since, filter, limit)
+        await self.there.wait()
+        return found
+
+
+async def test_a_restart_while_the_past_is_read_forgets_what_was_read(autojump_clock: MockClock) -> None:
+    house = SlowBus(Events(), TrioClock())
+    house.there = trio.Event()
+    tell(house, 3)
+    tell(house, 1, "tool_call")
+    with house.subscribe() as subscription:
+        follower = Follower(house, subscription, 0)
+        got: list[int | Dropped] = []
+
+        async def read() -> None:
+            got.extend(plain(await follower.receive()))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(read)
+            await wait_all_tasks_blocked()
+            follower.restart(TOOLS, 1)
+            house.there.set()
+        assert [4] == got
 
 
 async def test_a_restart_forgets_what_waited_under_the_old_filter(autojump_clock: MockClock) -> None:

@@ -77,7 +77,7 @@ async def test_numbers_are_never_used_again_after_a_crash(path: Path, tmp_path: 
 async def test_more_numbers_are_reserved_long_before_they_are_used_up(path: Path, tmp_path: Path) -> None:
     crashed = tmp_path / "crashed"
     async with opened(path, log_rows=0) as (bus, database):
-        tell(bus, RESERVED // 2)
+        tell(bus, RESERVED * 6 // 10)
         await database.write(lambda _: None)  # all that stands in the queue is on disk
         shutil.copytree(path.parent, crashed)
         last = bus.last_seq

@@ -126,6 +126,22 @@ async def test_messages_without_a_key_are_all_kept(here: Opened) -> None:
     assert () == await here.archive.holders("")
 
 
+async def test_a_message_without_a_key_is_kept_even_before_one_that_is_stored(here: Opened) -> None:
+    first, second = run("r_1", "c_1"), run("r_2", "c_1", at=AT + 1)
+    known = said(first, "hello")
+    await here.archive.run_ended(conversation("c_1"), first, known)
+    unkeyed = MessageRecord("m_1", "c_1", "r_2", 0, Message("system", "be brief"), AT)
+    await here.archive.run_ended(conversation("c_1"), second, (unkeyed, *known))
+    assert (*known, unkeyed) == await here.archive.messages("c_1")
+
+
+async def test_a_key_that_comes_twice_in_one_run_is_stored_once(here: Opened) -> None:
+    run_ = run("r_1", "c_1")
+    messages = said(run_, "hello", "Hello!")
+    await here.archive.run_ended(conversation("c_1"), run_, (*messages, *messages))
+    assert messages == await here.archive.messages("c_1")
+
+
 async def test_the_same_run_again_replaces_it(here: Opened) -> None:
     run_ = run("r_1", "c_1", text="one")
     await here.archive.run_ended(conversation("c_1"), run_, said(run_, "hello", "one"))

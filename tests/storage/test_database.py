@@ -95,10 +95,23 @@ async def test_posts_and_writes_keep_their_order(path: Path) -> None:
 async def test_a_post_is_stored_though_no_write_follows(path: Path) -> None:
     async with open_database(path, Storage()) as database:
         await database.write(make_table)
-        for _ in range(3):  # also when one is already under way
+        for _ in range(3):
             database.post(insert("a"))
             await committed(database, database.statistics().committed + 1)
         assert ["a", "a", "a"] == on_disk(path)
+
+
+async def test_a_post_that_comes_during_a_transaction_is_stored_after_it(path: Path) -> None:
+    async with open_database(path, Storage()) as database:
+        await database.write(make_table)
+        brake = Brake()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(database.write, brake)
+            await brake.wait_until_it_holds()
+            database.post(insert("a"))
+            brake.go.set()
+        await committed(database, 3)
+        assert ["a"] == on_disk(path)
 
 
 async def test_what_waits_is_committed_together(path: Path) -> None:

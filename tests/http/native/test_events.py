@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import msgspec
 import pytest
+import structlog
 import trio
 import trio.testing
 from trio.testing import MockClock
@@ -53,7 +54,7 @@ class Watched:
     async def websocket(self, path: str = "/v1/events") -> AsyncGenerator[Socket]:
         async with await self.served.connect() as raw, trio.open_nursery() as nursery:
             connection = await wrap_client_stream(nursery, raw.stream, "localhost", path)
-            yield Socket(connection)
+            yield Socket(connection, raw)
             await connection.aclose()
 
     async def sse(self, path: str = "/v1/events", *headers: str) -> Sse:
@@ -70,8 +71,13 @@ class Watched:
 class Socket:
     """A WebSocket client that speaks JSON."""
 
-    def __init__(self, connection: WebSocketConnection) -> None:
+    def __init__(self, connection: WebSocketConnection, raw: RawClient) -> None:
         self._connection = connection
+        self._raw = raw
+
+    def vanish(self) -> None:
+        """End without a closing handshake."""
+        self._raw.reset()
 
     async def send(self, **message: object) -> None:
         await self._connection.send_message(msgspec.json.encode(message).decode())
@@ -308,16 +314,23 @@ async def test_what_is_no_longer_kept_is_told_as_dropped(autojump_clock: MockClo
 
 
 async def test_a_client_that_goes_leaves_nothing_behind(autojump_clock: MockClock) -> None:
-    async with watched() as house:
-        async with house.websocket() as socket:
-            await socket.next()
+    with structlog.testing.capture_logs() as logs:
+        async with watched() as house:
+            async with house.websocket() as socket:
+                await socket.next()
+                assert 1 == house.bus.statistics().subscribers
+            await house.nobody_watches()
+            async with house.websocket() as socket:
+                await socket.next()
+                house.publish(1)
+                socket.vanish()
+            await house.nobody_watches()
+            stream = await house.sse()
+            await stream.next()
             assert 1 == house.bus.statistics().subscribers
-        await house.nobody_watches()
-        stream = await house.sse()
-        await stream.next()
-        assert 1 == house.bus.statistics().subscribers
-        stream.client.close()
-        await house.nobody_watches()
+            stream.client.close()
+            await house.nobody_watches()
+    assert [] == logs
 
 
 async def test_sse_names_the_source_and_numbers_the_events(autojump_clock: MockClock) -> None:

@@ -24,7 +24,6 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 import msgspec
 import trio
 from quart import Blueprint, Response, request, websocket
-from quart.wrappers.base import ClientDisconnectedError
 
 from thane.errors import ClientError
 from thane.events.bus import Dropped, EventBus, Subscription
@@ -155,31 +154,22 @@ def _number(query: Mapping[str, Sequence[str]], name: str) -> int | None:
 
 
 class _Socket:
-    """One WebSocket: events go out, wishes come in."""
+    """One WebSocket: events go out, wishes come in. Cancelled when the client goes."""
 
     def __init__(self, bus: EventBus, subscription: Subscription, since: int | None) -> None:
         self._follower = Follower(bus, subscription, since)
-        self._writing = trio.Lock()  # two tasks send, and a message must not be broken by another
 
     async def run(self, hello: Hello) -> None:
-        """Until the client goes."""
-        await self._send(_encode(hello))
+        await _send(_encode(hello))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._send_events)
-            try:
-                while True:
-                    await self._handle(await websocket.receive())
-            except ClientDisconnectedError:
-                nursery.cancel_scope.cancel()
+            while True:
+                await self._handle(await websocket.receive())
 
     async def _send_events(self) -> None:
         while True:
             for item in await self._follower.receive():
-                await self._send(_frame(item))
-
-    async def _send(self, message: bytes) -> None:
-        async with self._writing:
-            await websocket.send(message.decode())
+                await _send(_frame(item))
 
     async def _handle(self, message: str | bytes) -> None:
         try:
@@ -189,7 +179,11 @@ class _Socket:
             else:
                 self._follower.restart(EventFilter.from_query(msgspec.structs.asdict(wish)), wish.since)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ClientError) as error:
-            await self._send(_encode(ErrorFrame(str(error))))
+            await _send(_encode(ErrorFrame(str(error))))
+
+
+async def _send(message: bytes) -> None:
+    await websocket.send(message.decode())  # text, as browsers read it; the server writes a message as a whole
 
 
 async def _server_sent(
