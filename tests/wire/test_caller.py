@@ -28,6 +28,17 @@ def test_home_assistant_is_known_by_its_tools(name: str) -> None:
     assert "ha" == identify(OLLAMA_PYTHON, tools=[ToolSpec("other"), ToolSpec(name)]).channel
 
 
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "Be a pirate.\nCurrent time is 09:36:40. Today's date is 2026-11-23.",
+        "You are a Home Assistant expert and help users with their tasks.",
+    ],
+)
+def test_home_assistants_other_agents_are_known_by_their_prompt(prompt: str) -> None:
+    assert "ha" == identify(OLLAMA_PYTHON, [Message("system", prompt)]).channel
+
+
 def test_a_tool_that_only_sounds_alike_is_not_home_assistants() -> None:
     assert "api" == identify(OLLAMA_PYTHON, tools=[ToolSpec("Hassle"), ToolSpec("hass_turn_on")]).channel
 

@@ -190,6 +190,12 @@ def test_tools_and_their_choice_are_read() -> None:
             "invalid_type",
         ),
         (
+            {"max_tokens": True},
+            "Invalid type for 'max_tokens': expected a number, but got a boolean instead.",
+            "max_tokens",
+            "invalid_type",
+        ),
+        (
             {"stop": ["a", 1]},
             "Invalid type for 'stop[1]': expected a string, but got an integer instead.",
             "stop[1]",

@@ -12,7 +12,7 @@ import msgspec
 from thane.errors import ClientError
 from thane.http.rooms import Rooms
 from thane.models.provider import ModelInfo
-from thane.router.profiles import PROFILES, find_profile
+from thane.router.profiles import PROFILES, Profile, find_profile
 
 type Capability = Literal["completion", "tools", "thinking", "vision"]
 
@@ -30,22 +30,16 @@ class Offer(msgspec.Struct, frozen=True):
 def offers(rooms: Rooms) -> tuple[Offer, ...]:
     """Everything on offer, the profiles first. Former names of profiles are known, but not offered."""
     models = _models(rooms)
-    base = models.get(rooms.settings.models.default.lower()) or Offer("", "thane")
-    found = [
-        msgspec.structs.replace(base, name=profile.name, owner="thane", description=profile.description)
-        for profile in PROFILES
-        if not profile.deprecated
-    ]
-    return (*found, *models.values())
+    profiles = [_profile(profile, models, rooms) for profile in PROFILES if not profile.deprecated]
+    return (*profiles, *models.values())
 
 
 def find(rooms: Rooms, name: str) -> Offer | None:
     """What a request's model name means, as the client may write it: in any case, with or without `:latest`."""
+    models, key = _models(rooms), name.strip().lower()
     profile = find_profile(name)
     if profile is not None:
-        wanted = profile.deprecated or profile.name
-        return next((offer for offer in offers(rooms) if offer.name == wanted), None)
-    models, key = _models(rooms), name.strip().lower()
+        return _profile(profile, models, rooms)
     found = models.get(key) or models.get(f"{key}:latest") or models.get(key.removesuffix(":latest"))
     if found is None and _model_server_is_silent(rooms):
         return Offer(name, "ollama")  # it may well have it; if not, the run says so
@@ -66,6 +60,12 @@ def _model_server_is_silent(rooms: Rooms) -> bool:
     return bool(configured.default or configured.available) and all(
         info.provider == "embedded" for info in rooms.models()
     )
+
+
+def _profile(profile: Profile, models: dict[str, Offer], rooms: Rooms) -> Offer:
+    """A profile can do what the default model can."""
+    base = models.get(rooms.settings.models.default.lower()) or Offer("", "thane")
+    return msgspec.structs.replace(base, name=profile.name, owner="thane", description=profile.description)
 
 
 def _models(rooms: Rooms) -> dict[str, Offer]:

@@ -22,7 +22,9 @@ _HOME_ASSISTANT_PROMPTS = (
     "You are a voice assistant for Home Assistant",
     "An overview of the areas and the devices in this smart home",
     "When controlling Home Assistant always call the intent tools",
+    "You are a Home Assistant expert",
 )
+_HOME_ASSISTANT_TIME = re.compile(r"Current time is \d\d:\d\d:\d\d\. Today's date is \d{4}-\d\d-\d\d")
 _AREA = re.compile(r"You are in area (.+?)(?: \(floor [^)\n]*\))? and all generic commands")
 _AREA_LINE = re.compile(r"You are in area ([^\n]+)")
 _MARKER = re.compile(r"\bKEY=(?P<key>\S+) USER=(?P<user>[^\n]*?) DEV=(?P<device>\S*)")
@@ -76,7 +78,7 @@ def _channel(headers: Mapping[str, str], prompt: str, tools: Sequence[ToolSpec],
         return "owu"
     if marked or any(_HOME_ASSISTANT_TOOL.fullmatch(tool.name) for tool in tools):
         return "ha"
-    if any(words in prompt for words in _HOME_ASSISTANT_PROMPTS):
+    if any(words in prompt for words in _HOME_ASSISTANT_PROMPTS) or _HOME_ASSISTANT_TIME.search(prompt):
         return "ha"
     agent = headers.get("user-agent", "").lower()
     if "homeassistant" in agent:
