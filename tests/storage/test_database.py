@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,19 @@ async def committed(database: Database, number: int) -> None:
     with trio.fail_after(5):
         while database.statistics().committed < number:  # noqa: ASYNC110 - the writer's thread tells no event of ours
             await trio.sleep(0.001)
+
+
+async def cancelled_when_it_waits(work: Callable[[], Awaitable[object]]) -> None:
+    with trio.CancelScope() as scope:
+        async with trio.open_nursery() as nursery:
+
+            async def cancel() -> None:
+                await wait_all_tasks_blocked()
+                scope.cancel()
+
+            nursery.start_soon(cancel)
+            await work()
+    assert scope.cancelled_caught
 
 
 @pytest.fixture
@@ -203,10 +217,7 @@ async def test_a_cancelled_write_is_still_stored_whole(path: Path) -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(database.write, brake)
             await brake.wait_until_it_holds()
-            with trio.CancelScope() as scope:
-                nursery.start_soon(_cancel_when_blocked, scope)
-                await database.write(insert("kept"))
-            assert scope.cancelled_caught
+            await cancelled_when_it_waits(partial(database.write, insert("kept")))
             brake.go.set()
         await database.write(insert("next"))
         assert ["kept", "next"] == on_disk(path)
@@ -298,9 +309,7 @@ async def test_a_read_that_is_cancelled_before_its_turn_is_not_run(path: Path) -
         async with trio.open_nursery() as nursery:
             nursery.start_soon(database.read, brake)
             await brake.wait_until_it_holds()
-            with trio.CancelScope() as scope:
-                nursery.start_soon(_cancel_when_blocked, scope)
-                await database.read(lambda _: ran.append(1))
+            await cancelled_when_it_waits(partial(database.read, lambda _: ran.append(1)))
             brake.go.set()
         await database.read(nothing)
     assert [] == ran
@@ -391,8 +400,3 @@ async def test_statistics_tell_how_long_a_transaction_took(path: Path) -> None:
         assert 0 == database.statistics().slowest
         await database.write(make_table)
         assert 0 < database.statistics().last <= database.statistics().slowest < 5
-
-
-async def _cancel_when_blocked(scope: trio.CancelScope) -> None:
-    await wait_all_tasks_blocked()
-    scope.cancel()

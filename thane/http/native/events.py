@@ -98,8 +98,9 @@ def routes(rooms: Rooms) -> Blueprint:
     @blueprint.websocket("/v1/events")
     @blueprint.websocket("/ws/events")
     async def follow() -> None:
-        """Live events, as this module describes them. Query: `source`, `kind`, `loop_id`, `conversation_id`, `run_id`
-        (repeated or comma separated) select; `since` first sends what came after the event of that number."""
+        """Live events; the messages are in [events.md](events.md). Query: `source`, `kind`, `loop_id`,
+        `conversation_id`, `run_id` (repeated or comma separated) select; `since` first sends what came after the event
+        of that number."""
         query = websocket.args.to_dict(flat=False)
         wanted, since = EventFilter.from_query(query), _number(query, "since")
         await websocket.accept()
