@@ -14,11 +14,15 @@ run *args: (_sync "runtime")
 test *args: (_sync "dev")
     @exec .venv/bin/python -m pytest -m "not e2e" "$@"
 
+# Left out: a function without await may be async for its interface (124), a test's nursery may hold one task (112), names
+# of startable functions are not listed (114); and 9xx, opinions that are off unless asked for.
+_trio := "--disable ASYNC112,ASYNC114,ASYNC124,ASYNC900,ASYNC910,ASYNC911,ASYNC912,ASYNC913"
+
 # Check style and the rules of asynchronous code
 lint: (_sync "dev")
     .venv/bin/ruff check .
     .venv/bin/ruff format --check .
-    .venv/bin/flake8 --select ASYNC --enable-visitor-codes-regex 'ASYNC.*' thane tests scripts
+    git ls-files -z '*.py' | xargs -0 .venv/bin/flake8-async {{ _trio }}
 
 # Format, and mend what can be mended by itself
 fmt: (_sync "dev")

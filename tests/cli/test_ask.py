@@ -110,13 +110,10 @@ async def test_cancelling_closes_the_connection() -> None:
     with trio.fail_after(10):
         async with trio.open_nursery() as nursery:
             (listener,) = await nursery.start(partial(trio.serve_tcp, answer, 0, host="127.0.0.1"))
-            with trio.CancelScope() as scope:
-                nursery.start_soon(_cancel_when_idle, scope)
-                await ask("hello", url=f"127.0.0.1:{listener.socket.getsockname()[1]}")
+            url = f"127.0.0.1:{listener.socket.getsockname()[1]}"
+            async with trio.open_nursery() as asking:
+                asking.start_soon(partial(ask, "hello", url=url))
+                await trio.testing.wait_all_tasks_blocked(0.05)
+                asking.cancel_scope.cancel()
             await closed.wait()
             nursery.cancel_scope.cancel()
-
-
-async def _cancel_when_idle(scope: trio.CancelScope) -> None:
-    await trio.testing.wait_all_tasks_blocked(0.05)
-    scope.cancel()

@@ -116,7 +116,7 @@ def test_a_bug_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
         raise ExceptionGroup("", [ConfigurationError("x"), ZeroDivisionError()])
 
     monkeypatch.setattr("thane.cli.check.load", fail)
-    with pytest.raises(ExceptionGroup):
+    with pytest.RaisesGroup(ConfigurationError, ZeroDivisionError):
         main(["check"])
 
 
