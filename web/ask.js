@@ -26,7 +26,7 @@
     const mine = draw("t-me");
     mine.querySelector("p").textContent = text;
     log.append(mine);
-    const answer = new Answer();
+    const answer = new Answer(text);
     log.append(answer.element);
     toEnd();
     ask(answer, fields);
@@ -43,7 +43,8 @@
   });
 
   class Answer {
-    constructor() {
+    constructor(question) {
+      this.question = question;
       this.element = draw("t-it");
       this.text = this.element.querySelector("[data-text]");
       this.caret = this.element.querySelector(".caret");
@@ -104,7 +105,7 @@
       switch (line.t) {
         case "run":
           this.run = line.run;
-          belongsTo(line.conversation);
+          belongsTo(line.conversation, this.question);
           break;
         case "model":
           this.model.textContent = line.model;
@@ -138,12 +139,12 @@
   }
 
   // The conversation of the chat box: kept in the form for the next turn, and in the address for a reload.
-  function belongsTo(id) {
+  function belongsTo(id, question) {
     if (!id || conversation.value === id) return;
     conversation.value = id;
     history.replaceState(null, "", `/?conversation=${encodeURIComponent(id)}`);
     title.href = `/events?conversation=${encodeURIComponent(id)}`;
-    title.textContent ||= "This conversation";
+    title.textContent ||= question;
     document.querySelector("[data-chat-new]").hidden = false;
   }
 

@@ -56,6 +56,13 @@
   };
   addEventListener("pagehide", () => { leaving = true; });
   addEventListener("pageshow", () => { leaving = false; });
+  // All scripts have run by then, in whatever order they arrived: htmx knows its extension, and nobody misses a message.
+  document.addEventListener("DOMContentLoaded", () => {
+    const live = document.getElementById("live");
+    if (!live) return;
+    htmx.process(live);
+    htmx.trigger(live, "ready");
+  });
   document.addEventListener("htmx:ws:after:connection", () => link("up"));
   document.addEventListener("htmx:ws:close", () => { if (!leaving) link(document.hidden ? "wait" : "down"); });
   document.addEventListener("htmx:ws:before:message:incoming", (event) => {

@@ -104,8 +104,8 @@ class Recent:
             case "request_start":
                 conversation, title = str(data.get("conversation_id") or ""), str(data.get("title") or "")
                 _remember(self._causes, str(data.get("run_id", "")), Cause(conversation, title))
-                if title:
-                    _remember(self._titles, conversation, title)
+                if title:  # a conversation is called after its first turn
+                    _remember(self._titles, conversation, self._titles.get(conversation, title))
             case _:
                 if self._date(event.ts) == self._day:
                     self.tokens = Tokens(
