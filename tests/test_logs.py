@@ -14,7 +14,6 @@ import structlog
 from thane import logs
 from thane.config import settings
 
-
 type Errors = pytest.CaptureFixture[str]
 
 
