@@ -28,7 +28,7 @@ finish_reason = st.sampled_from(["stop", "length", "tool_calls", "max_steps", "i
 
 def steps() -> st.SearchStrategy[tuple[StepRecord, ...]]:
     step = st.tuples(text, text, usage, finish_reason, seconds, seconds, maybe_seconds)
-    return st.lists(step, max_size=3).map(lambda found: tuple(StepRecord(n, *s) for n, s in enumerate(found, 1)))
+    return st.lists(step, max_size=3).map(lambda found: tuple(StepRecord(1, *step) for step in found))
 
 
 def tool_calls(run_id: str, conversation_id: str) -> st.SearchStrategy[tuple[ToolCallRecord, ...]]:

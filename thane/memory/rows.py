@@ -82,15 +82,15 @@ def run_record(row: Row, steps: Sequence[Row] = (), tool_calls: Sequence[Row] = 
 def step_rows(run: RunRecord) -> list[Row]:
     return [
         (
-            *(run.id, step.step, step.model, step.provider, *_usage_columns(step.usage)),
+            *(run.id, place, step.step, step.model, step.provider, *_usage_columns(step.usage)),
             *(step.finish_reason, step.started_at, step.duration, step.first_token),
         )
-        for step in run.steps
+        for place, step in enumerate(run.steps)
     ]
 
 
 def _step_record(row: Row) -> StepRecord:
-    _, step, model, provider, *usage, finish_reason, started_at, duration, first_token = row
+    _, _, step, model, provider, *usage, finish_reason, started_at, duration, first_token = row
     return StepRecord(step, model, provider, _usage(usage), finish_reason, started_at, duration, first_token)
 
 

@@ -17,7 +17,7 @@ RUN_COLUMNS = (
     *("finish_reason", "failure", "error", "cancelled_by", "queued", "duration", "first_token", "task"),
 )
 STEP_COLUMNS = (
-    *("run_id", "step", "model", "provider", "input_tokens", "output_tokens", "cached_tokens"),
+    *("run_id", "place", "step", "model", "provider", "input_tokens", "output_tokens", "cached_tokens"),
     *("reasoning_tokens", "estimated", "finish_reason", "started_at", "duration", "first_token"),
 )
 TOOL_CALL_COLUMNS = (
@@ -73,7 +73,7 @@ def find_run(connection: sqlite3.Connection, run_id: str) -> tuple[Row, list[Row
     if run is None:
         return None
     steps = connection.execute(
-        f"select {', '.join(STEP_COLUMNS)} from steps where run_id = ? order by step",  # noqa: S608 - only names from above
+        f"select {', '.join(STEP_COLUMNS)} from steps where run_id = ? order by place",  # noqa: S608 - only names from above
         (run_id,),
     )
     tool_calls = connection.execute(

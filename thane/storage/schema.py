@@ -81,9 +81,11 @@ _ARCHIVE_AND_EVENTS = (
     "create index runs_by_start on runs (started_at, id)",
     "create index runs_by_conversation on runs (conversation_id, started_at, id)",
     "create index runs_open on runs (state) where state in ('queued', 'running')",
+    # The place in the run is the key of steps and calls: a model may repeat the id of a call.
     """
     create table steps (
         run_id text not null references runs (id),
+        place integer not null,
         step integer not null,
         model text not null,
         provider text not null,
@@ -96,10 +98,9 @@ _ARCHIVE_AND_EVENTS = (
         started_at real not null,
         duration real not null,
         first_token real,
-        primary key (run_id, step)
+        primary key (run_id, place)
     ) strict, without rowid
     """,
-    # A model may repeat the id of a call, so the place in the run is the key.
     """
     create table tool_calls (
         run_id text not null references runs (id),
