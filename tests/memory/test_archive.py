@@ -19,10 +19,10 @@ from tests.memory.samples import AT, NO_CONVERSATION, conversation, run, said
 from thane.config.settings import Storage
 from thane.errors import ClientError
 from thane.memory.archive import Archive
-from thane.memory.records import Holder, MessageRecord
+from thane.memory.records import ConversationRecord, Holder, MessageRecord, RunRecord, StepRecord
 from thane.storage.database import Database, open_database
 from thane.testing.clock import TrioClock
-from thane.turn import Message
+from thane.turn import Message, ToolCall, Usage
 
 
 class Opened:
@@ -154,6 +154,24 @@ async def test_the_same_run_again_replaces_it(here: Opened) -> None:
         assert again == await here.archive.run("r_1")
     found = await here.archive.conversation("c_1")
     assert conversation("c_1", title="Again", message_count=3, run_count=1) == found
+
+
+async def test_half_a_surrogate_pair_does_not_cost_the_turn(here: Opened) -> None:
+    half, whole = "\ud83d \ud83d\ude00", "\ufffd \U0001f600"
+
+    def records(odd: str) -> tuple[ConversationRecord, RunRecord, tuple[MessageRecord, ...]]:
+        call = ToolCall("call_1", "say", {odd: [odd, 1, None]})
+        message = Message("assistant", odd, tool_calls=(call,))
+        step = StepRecord(1, odd, "ollama", Usage(1, 2), "stop", AT, 1.5)
+        ended = run("r_1", "c_1", text=odd, steps=(step,), usage=Usage(1, 2), finish_reason="stop")
+        return conversation("c_1", title=odd), ended, (MessageRecord("m_1", "c_1", "r_1", 0, message, AT, "k"),)
+
+    await here.archive.run_ended(*records(half))
+    talk, ended, messages = records(whole)
+    assert ended == await here.archive.run("r_1")
+    assert messages == await here.archive.messages("c_1")
+    found = await here.archive.conversation("c_1")
+    assert msgspec.structs.replace(talk, message_count=1, run_count=1) == found
 
 
 async def test_a_run_is_stored_as_a_whole_or_not_at_all(here: Opened) -> None:

@@ -56,17 +56,11 @@ class Archive:
         """
 
         def store(connection: sqlite3.Connection) -> None:
-            if conversation.id:
-                conversation_rows.store_conversation(connection, rows.conversation_row(conversation))
-            repeated = run_rows.store_ended_run(
-                connection, rows.run_row(run), rows.step_rows(run), rows.tool_call_rows(run)
-            )
-            if repeated:
-                keys = [message.key for message in messages]
-                conversation_rows.delete_messages_of_run(connection, conversation.id, run.id, keys)
-            if conversation.id:
-                new = [rows.message_row(message) for message in _unstored(connection, messages)]
-                conversation_rows.add_messages(connection, new)
+            try:
+                _store_ended_run(connection, conversation, run, messages)
+            except UnicodeEncodeError:  # a model's or a tool's half of a surrogate pair must not cost the turn
+                whole = [rows.mended(message) for message in messages]
+                _store_ended_run(connection, rows.mended(conversation), rows.mended(run), whole)
 
         await self._database.write(store)
 
@@ -110,6 +104,20 @@ class Archive:
         """The conversations whose tree contains the message with this key, latest update first; none for ""."""
         found = await self._database.read(lambda c: conversation_rows.find_holders(c, key))
         return tuple(Holder(id_, updated_at, bool(is_head), channel) for id_, updated_at, is_head, channel in found)
+
+
+def _store_ended_run(
+    connection: sqlite3.Connection, conversation: ConversationRecord, run: RunRecord, messages: Sequence[MessageRecord]
+) -> None:
+    if conversation.id:
+        conversation_rows.store_conversation(connection, rows.conversation_row(conversation))
+    steps, tool_calls = rows.step_rows(run), rows.tool_call_rows(run)
+    if run_rows.store_ended_run(connection, rows.run_row(run), steps, tool_calls):
+        keys = [message.key for message in messages]
+        conversation_rows.delete_messages_of_run(connection, conversation.id, run.id, keys)
+    if conversation.id:
+        new = [rows.message_row(message) for message in _unstored(connection, messages)]
+        conversation_rows.add_messages(connection, new)
 
 
 def _unstored(connection: sqlite3.Connection, messages: Sequence[MessageRecord]) -> list[MessageRecord]:

@@ -28,6 +28,21 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(_Extra).decode
 
 
+def mended[T: msgspec.Struct](record: T) -> T:
+    """The record with U+FFFD for each half of a surrogate pair, which neither JSON nor the database can hold."""
+    return msgspec.convert(_mended(msgspec.to_builtins(record)), type(record))
+
+
+def _mended(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {_mended(name): _mended(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_mended(item) for item in value]
+    return value
+
+
 def conversation_row(record: ConversationRecord) -> Row:
     """Without the counts: they are counted when it is read."""
     return (
