@@ -190,6 +190,16 @@ async def test_a_head_that_trickles_in_does_not_get_more_time(autojump_clock: Mo
         assert trio.current_time() - started < 15
 
 
+async def test_the_time_for_a_later_head_begins_with_its_first_byte(autojump_clock: MockClock) -> None:
+    async with serving(Handler()) as served, await served.connect() as client:
+        await client.ask("GET", "/plain")
+        await trio.sleep(70)
+        started = trio.current_time()
+        await client.send(b"GET /plain HTTP/1.1\r\n")
+        assert (await client.read_all()).startswith(b"HTTP/1.1 408 ")
+        assert 10 == pytest.approx(trio.current_time() - started)
+
+
 async def test_a_body_that_keeps_coming_has_all_the_time(autojump_clock: MockClock) -> None:
     async with serving(Handler()) as served, await served.connect() as client:
         await client.send(request("POST", "/read", b"", "Content-Length: 5"))
@@ -254,21 +264,29 @@ async def test_a_client_that_reads_slowly_gets_everything(autojump_clock: MockCl
             await trio.sleep(0.05)
 
 
-async def test_other_clients_are_served_while_one_floods() -> None:
-    handler = Handler()
-    async with serving(handler) as served, await served.connect() as greedy, await served.connect() as other:
+async def test_a_handler_that_only_sends_lets_others_have_their_turn(autojump_clock: MockClock) -> None:
+    turns = [0]
+    seen: list[int] = []
 
-        async def read_on() -> None:
-            await greedy.read_all()
+    async def talk(scope: Scope, receive: Receive, send: Send, /) -> None:
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            seen.append(turns[0])
+            for _ in range(160):
+                await send({"type": "http.response.body", "body": b"x", "more_body": True})
+            seen.append(turns[0])
 
-        async with trio.open_nursery() as nursery:
-            await greedy.send(request("POST", "/flood", b"{}"))
-            nursery.start_soon(read_on)
-            await handler.started.wait()
-            with trio.fail_after(2):
-                for _ in range(5):
-                    assert b"plain" == (await other.ask("GET", "/plain")).body
-            nursery.cancel_scope.cancel()
+    async def take_turns() -> None:
+        while True:
+            turns[0] += 1
+            await trio.lowlevel.checkpoint()
+
+    async with serving(talk) as served, await served.connect() as client, trio.open_nursery() as nursery:
+        nursery.start_soon(take_turns)
+        await client.send(request("GET", "/"))
+        await client.read_all()
+        nursery.cancel_scope.cancel()
+    assert 9 <= seen[1] - seen[0] <= 11
 
 
 async def test_an_answer_given_before_the_body_came_is_not_lost(autojump_clock: MockClock) -> None:
@@ -277,6 +295,14 @@ async def test_an_answer_given_before_the_body_came_is_not_lost(autojump_clock: 
         for _ in range(100):
             await client.send(b"x" * 10_000)
         assert b"plain" == (await client.answer()).body
+
+
+async def test_an_answer_may_come_while_the_body_waits_to_be_read(autojump_clock: MockClock) -> None:
+    async with serving(Handler()) as served, await served.connect() as client:
+        await client.send(request("POST", "/brief", b"", "Content-Length: 3000000") + b"x" * 3_000_000)
+        assert b"plain" == (await client.answer()).body
+        await served.wait_empty()
+        assert 0 == served.statistics().failed
 
 
 async def test_a_client_that_never_ends_its_side_is_closed_after_lingering(autojump_clock: MockClock) -> None:

@@ -12,7 +12,16 @@ from trio.testing import MockClock
 from thane.config.settings import Auth, Listen, OllamaApi, Settings
 from thane.errors import ConfigurationError
 from thane.http import listeners
-from thane.http.listeners import PortTakenError, bind, bind_native, bind_ollama, check_exposure, identify, is_loopback
+from thane.http.listeners import (
+    Neighbour,
+    PortTakenError,
+    bind,
+    bind_native,
+    bind_ollama,
+    check_exposure,
+    identify,
+    is_loopback,
+)
 from thane.http.site import Receive, Scope, Send
 from thane.testing.serving import serving
 
@@ -203,3 +212,21 @@ async def test_there_are_only_so_many_next_ports(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(listeners, "identify", unknown)
     with pytest.raises(ConfigurationError, match="ports 11434 to 11453 are all taken"):
         await bind_ollama(OllamaApi())
+
+
+async def test_the_note_is_about_the_port_that_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    neighbours: dict[int, Neighbour] = {11434: "ollama", 11435: "unknown"}
+    really = bind
+
+    def taken(address: str, port: int) -> tuple[socket.socket, ...]:
+        if port in neighbours:
+            raise PortTakenError
+        return really(address, 0)
+
+    async def known(address: str, port: int) -> Neighbour:
+        return neighbours[port]
+
+    monkeypatch.setattr(listeners, "bind", taken)
+    monkeypatch.setattr(listeners, "identify", known)
+    with closing(await bind_ollama(OllamaApi())) as listener:
+        assert listener.note.startswith("An Ollama server already listens on port 11434.")

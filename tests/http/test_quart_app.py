@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncGenerator
 
 import msgspec
@@ -276,6 +277,29 @@ async def test_head_does_not_run_the_generator(app: ThaneApp, autojump_clock: Mo
         assert (200, "yes", b"") == (answer.status, answer.headers["x-own"], answer.body)
         assert not pieces.started
         assert b"one" == (await client.ask("GET", "/")).body
+
+
+async def test_head_does_not_run_a_generator_that_quart_was_given(app: ThaneApp, autojump_clock: MockClock) -> None:
+    pieces = Pieces(b"one")
+
+    @app.get("/")
+    async def answer() -> Response:
+        return Response(pieces.run())
+
+    async with serving(app) as served:
+        assert 200 == (await served.ask("HEAD", "/")).status
+    assert not pieces.started
+
+
+async def test_a_generator_whose_piece_is_not_taken_is_closed(app: ThaneApp, autojump_clock: MockClock) -> None:
+    streaming(app, pieces := Pieces(b"one", b"x" * 10_000_000))
+    limits = Limits(write_timeout_seconds=2)
+    async with serving(app, limits=limits) as served, await served.connect(receive_buffer=4096) as client:
+        await client.send(raw_request("POST", "/", b"{}"))
+        with trio.fail_after(5):
+            await pieces.closed.wait()
+        await served.wait_empty()
+        gc.collect()
 
 
 async def test_a_stream_has_no_end_of_its_own(app: ThaneApp, autojump_clock: MockClock) -> None:

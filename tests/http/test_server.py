@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -184,6 +185,36 @@ async def test_an_error_beside_a_cancellation_does_not_swallow_it(
         served.drain.set()
         await served.stopped.wait()
         assert 1 == served.statistics().failed
+
+
+class OutOfHandsError(BaseException):
+    """Stands for what must end the program, such as KeyboardInterrupt."""
+
+
+@pytest.mark.parametrize("error", [OutOfHandsError(), BaseExceptionGroup("", [OutOfHandsError(), ValueError()])])
+async def test_what_must_end_the_program_ends_it(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    async def fail(self: Connection, *arguments: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(Connection, "run", fail)
+    with pytest.RaisesGroup(OutOfHandsError, flatten_subgroups=True):
+        async with serving(app) as served, await served.connect():
+            await trio.sleep(1)
+
+
+async def test_a_listener_that_broke_is_not_asked_for_ever(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(self: Any) -> Any:
+        raise OSError(errno.EBADF, "Bad file descriptor")
+
+    with socket.socket() as plain:
+        monkeypatch.setattr(type(trio.socket.from_stdlib_socket(plain)), "accept", broken)
+    with pytest.RaisesGroup(OSError, flatten_subgroups=True):
+        async with serving(app):
+            await trio.sleep(1)
 
 
 async def test_accepting_goes_on_after_the_machine_ran_out_of_descriptors(

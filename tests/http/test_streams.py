@@ -238,6 +238,14 @@ async def test_the_server_pings_so_that_a_vanished_client_is_noticed(autojump_cl
         assert 5 == trio.current_time() - started
 
 
+async def test_pings_end_with_the_websocket(autojump_clock: MockClock) -> None:
+    async with entered(Room()) as (served, client):
+        await client.aclose()
+        started = trio.current_time()
+        await served.wait_empty()
+        assert trio.current_time() - started < Limits().websocket_ping_seconds / 2
+
+
 async def test_frames_sent_before_the_handler_accepts_wait_for_it(autojump_clock: MockClock) -> None:
     async with serving(Room()) as served, await served.connect() as client:
         await client.send(request("GET", "/late", b"", *UPGRADE) + b"\x81\x87" + MASK + b"echo ab")
