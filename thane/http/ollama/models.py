@@ -1,6 +1,6 @@
 """The model list in Ollama's shapes, and what clients ask of it before they chat.
 
-Sources: Ollama's api/types.go and server/routes.go (CONTRACT.md, section 2). `template` holds the word "tools" because
+Sources: Ollama's api/types.go and server/routes.go. `template` holds the word "tools" because
 LiteLLM looks for it, `model_info` is never null because several clients crash on it.
 """
 
