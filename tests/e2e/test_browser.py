@@ -31,8 +31,8 @@ CLEAN: dict[str, Any] = {
     "overflow": False,
     "headings": 1,
 }
-DESKTOP = {"viewport": {"width": 1440, "height": 900}}
-PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+DESKTOP: Any = {"viewport": {"width": 1440, "height": 900}}
+PHONE: Any = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 LONG = "Tell me a long story about the sea."
 
 

@@ -4,7 +4,7 @@ import trio
 
 from tests.http.dashboard.evening import evening
 from tests.http.dashboard.fakes import World, live_run
-from thane.http.dashboard.board import Board, announcement, running_link
+from thane.http.dashboard.board import Board, announce, running_link
 from thane.http.dashboard.parts import changes
 
 
@@ -12,7 +12,7 @@ async def test_the_page_has_every_part(autojump_clock: trio.testing.MockClock) -
     world = World()
     await evening(world)
     page = await Board(world.rooms()).page()
-    assert set(page) == {"health", "running", "legend", "tree", "tree-list", "announce", "house"}
+    assert set(page) == {"health", "running", "legend", "tree", "tree-list", "house"}
 
 
 async def test_a_house_without_a_home_has_no_devices(autojump_clock: trio.testing.MockClock) -> None:
@@ -114,7 +114,7 @@ async def test_a_viewer_that_is_cancelled_leaves_the_board_usable(autojump_clock
 
 def test_the_announcement_says_counts() -> None:
     runs = (live_run("r_1", "l", "a"), live_run("r_2", "l", "b", state="queued"))
-    assert "1 run active, 1 queued." in announcement(runs).whole(0.0)
+    assert "1 run active, 1 queued, 2 errors." in announce(runs, errors=2).whole(0.0)
 
 
 def test_other_pages_link_to_what_runs() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from thane.http.dashboard.parts import Page, Part, changes, place
+from thane.http.dashboard.parts import NOTHING, Page, Part, Share, changes, place
 from thane.http.dashboard.words import age_of
 
 
@@ -60,3 +60,12 @@ def test_an_item_of_an_svg_part_is_wrapped_so_that_it_is_read_as_svg() -> None:
 def test_time_alone_changes_nothing() -> None:
     drawn = page(part(a=f"<li>{age_of(0.0)}</li>"))
     assert changes(drawn, page(part(a=f"<li>{age_of(0.0)}</li>")), 1000.0) == []
+
+
+def test_viewers_who_know_the_same_share_what_is_written() -> None:
+    share, first, second = Share(), page(part(a="<li>1</li>")), page(part(a="<li>2</li>"))
+    whole = share.changes(NOTHING, first, 0.0)
+    assert whole == "".join(changes(NOTHING, first, 0.0))
+    assert share.changes(NOTHING, first, 0.0) is whole
+    assert share.changes(first, second, 0.0) == "".join(changes(first, second, 0.0))
+    assert share.changes(NOTHING, first, 0.0) == whole

@@ -18,10 +18,10 @@ from thane.http.dashboard import words
 from thane.http.dashboard.devices import FRESH_SECONDS, House, house_part
 from thane.http.dashboard.drawing import sign, state
 from thane.http.dashboard.health_strip import Facts, health_part
-from thane.http.dashboard.parts import Page, Part
+from thane.http.dashboard.parts import Page, Part, Share
 from thane.http.dashboard.recent import Recent
 from thane.http.dashboard.running import running_part
-from thane.http.dashboard.task_tree import TreeFacts, TreeNode, state_counts, task_tree
+from thane.http.dashboard.task_tree import TreeFacts, state_counts, task_tree
 from thane.http.dashboard.tree_svg import list_part, tree_part
 from thane.http.rooms import Rooms
 
@@ -34,6 +34,8 @@ class Board:
         self._limits = rooms.settings.dashboard
         self.zone: tzinfo | None = ZoneInfo(rooms.settings.timezone) if rooms.settings.timezone else None
         self.recent = Recent(self.zone)
+        self.share = Share()
+        self.announcement = announce(())
         self._lock = trio.Lock()
         self._page: dict[str, Part] = {}
         self._drawn_seq = -1
@@ -42,7 +44,10 @@ class Board:
         self._counted_at = -1.0
 
     async def page(self) -> Page:
-        """The parts as they are now, at most `dashboard.refresh_seconds` old where figures go on by themselves."""
+        """The parts as they are now, at most `dashboard.refresh_seconds` old where figures go on by themselves.
+
+        `announcement` then says for a screen reader what they show.
+        """
         async with self._lock:
             now = trio.current_time()
             rooms = self._rooms
@@ -78,13 +83,13 @@ class Board:
             )
         )
         states = state_counts(tree)
+        self.announcement = announce(runs, states.get("error", 0))
         parts = [
             self._health(runs, sum(states.values())),
             running_part(runs, now),
             _legend(states),
             tree_part(tree),
             list_part(tree),
-            announcement(runs, tree),
         ]
         if rooms.home is not None:
             parts.append(
@@ -119,13 +124,13 @@ class Board:
         )
 
 
-def announcement(runs: tuple[LiveRun, ...], tree: TreeNode | None = None) -> Part:
+def announce(runs: tuple[LiveRun, ...], errors: int = 0) -> Part:
     """The line that a screen reader is told; it is sent less often than the rest."""
     active = sum(run.state == "processing" for run in runs)
     said = [words.plural(active, "run") + " active"]
     if queued := len(runs) - active:
         said.append(f"{queued} queued")
-    if errors := state_counts(tree).get("error", 0) if tree else 0:
+    if errors:
         said.append(words.plural(errors, "error"))
     shell = Markup('<p class="vh" role="status" aria-live="polite" id="announce">{}.</p>').format(", ".join(said))
     return Part("announce", shell)

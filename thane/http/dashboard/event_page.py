@@ -10,7 +10,7 @@ from markupsafe import Markup
 from thane.events.bus import Dropped
 from thane.events.event import Event
 from thane.http.dashboard import words
-from thane.http.dashboard.board import Board, announcement, running_link
+from thane.http.dashboard.board import Board, announce, running_link
 from thane.http.dashboard.event_query import EventQuery, select_latest
 from thane.http.dashboard.event_words import ERRORS, line
 from thane.http.dashboard.histogram import SPAN_SECONDS, Histogram
@@ -27,6 +27,7 @@ class EventPage:
         self._query = query
         self._histogram = Histogram()
         self._counted = 0  # the newest event that is in the histogram
+        self.announcement = announce(())
         self.zone: tzinfo | None = board.zone
 
     def title(self, event: Event) -> str:
@@ -58,11 +59,11 @@ class EventPage:
         """Everything but the rows, as it is now."""
         now, runs = self._rooms.clock.time(), self._rooms.conversations.running()
         await self._board.recent.read(self._rooms.bus, now)
+        self.announcement = announce(runs)
         parts = (
             Part("hist", self._histogram.draw(now, self.zone)),
             self._figures(now),
             running_link(runs),
-            announcement(runs),
         )
         return {part.id: part for part in parts}
 

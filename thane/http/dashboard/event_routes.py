@@ -35,6 +35,7 @@ def routes(desk: Desk) -> Blueprint:
             desk.theme(),
             page="events",
             parts={name: part.whole(moment) for name, part in parts.items()},
+            announcement=page.announcement.whole(moment),
             rows=event_rows(shown, page.title, page.zone),
             earlier=earlier,
             scanned=words.count(limits.event_scan) if query.text and seen > limits.event_scan else "",

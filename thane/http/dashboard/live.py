@@ -21,7 +21,7 @@ from thane.http.dashboard.board import Board
 from thane.http.dashboard.event_page import EventPage
 from thane.http.dashboard.event_query import EventQuery, select
 from thane.http.dashboard.event_rows import event_rows, gap_row
-from thane.http.dashboard.parts import Page, changes
+from thane.http.dashboard.parts import NOTHING, Page, Part, Share, changes
 from thane.http.rooms import Rooms
 
 type SendText = Callable[[str], Awaitable[None]]
@@ -47,13 +47,13 @@ class Message(msgspec.Struct, omit_defaults=True):
 async def feed_now(rooms: Rooms, board: Board, send: SendText) -> None:
     """Keep one viewer's Now page true, until cancelled."""
     limits = rooms.settings.dashboard
-    viewer = Viewer(rooms)
+    viewer = Viewer(rooms, board.share)
     with rooms.bus.subscribe(EventFilter()) as subscription:
         async with trio.open_nursery() as nursery:
             rung, bell = trio.open_memory_channel[None](1)
             nursery.start_soon(_ring, subscription, rung)
             while True:
-                await viewer.tell(await board.page(), send)
+                await viewer.tell(await board.page(), board.announcement, send)
                 with trio.move_on_after(limits.refresh_seconds if board.moving else limits.pulse_seconds):
                     await bell.receive()
                 await trio.sleep(viewer.pause(limits.batch_seconds))
@@ -68,11 +68,13 @@ async def _ring(subscription: Subscription, bell: trio.MemorySendChannel[None]) 
 
 
 class Viewer:
-    """What one open page has been told."""
+    """What one open page has been told. The announcement is told apart, and less often."""
 
-    def __init__(self, rooms: Rooms) -> None:
+    def __init__(self, rooms: Rooms, share: Share) -> None:
         self._rooms = rooms
-        self._page: Page = {}
+        self._share = share
+        self._page = NOTHING
+        self._announced: Part | None = None
         self._told_at = -1.0
         self._announced_at = -ANNOUNCE_SECONDS
 
@@ -80,14 +82,13 @@ class Viewer:
         """How long to wait after something happened, so that what belongs together is told together."""
         return max(batch_seconds - (trio.current_time() - self._told_at), batch_seconds / 3)
 
-    async def tell(self, page: Page, send: SendText) -> None:
+    async def tell(self, page: Page, announcement: Part, send: SendText) -> None:
         """Send what differs from what was told, or a sign of life when nothing differed for long."""
         now, moment = self._rooms.clock.time(), trio.current_time()
-        if moment - self._announced_at < ANNOUNCE_SECONDS and "announce" in self._page:
-            page = {**page, "announce": self._page["announce"]}
-        elif page.get("announce") != self._page.get("announce"):
-            self._announced_at = moment
-        content = "".join(changes(self._page, page, now))
+        content = self._share.changes(self._page, page, now) if page is not self._page else ""
+        if announcement != self._announced and moment - self._announced_at >= ANNOUNCE_SECONDS:
+            self._announced, self._announced_at = announcement, moment
+            content += "".join(changes(NOTHING, {announcement.id: announcement}, now))
         if not content and moment - self._told_at < self._rooms.settings.dashboard.pulse_seconds:
             return
         await send(Message(now, content or None).encode())
@@ -97,7 +98,7 @@ class Viewer:
 async def feed_events(rooms: Rooms, board: Board, query: EventQuery, since: int, send: SendText) -> None:
     """Keep one viewer's Events page true from the event after `since`, until cancelled."""
     limits = rooms.settings.dashboard
-    viewer, page = Viewer(rooms), EventPage(rooms, board, query)
+    viewer, page = Viewer(rooms, Share()), EventPage(rooms, board, query)
     with rooms.bus.subscribe(query.filter) as subscription:
         await page.look_back()
         missed: Sequence[Event | Dropped] = await select(rooms.bus, query, since)
@@ -110,7 +111,7 @@ async def feed_events(rooms: Rooms, board: Board, query: EventQuery, since: int,
             if fresh:  # in a message of their own: the page may hold rows back, and must not miss anything else
                 rows = _rows(fresh, query, page, limits.event_rows)
                 await send(Message(rooms.clock.time(), rows, last, min(len(events), limits.event_rows)).encode())
-            await viewer.tell(await page.parts(), send)
+            await viewer.tell(await page.parts(), page.announcement, send)
             await trio.sleep(limits.batch_seconds)
             missed = ()
             with trio.move_on_after(2 * limits.refresh_seconds):

@@ -44,6 +44,7 @@ async def now_page(desk: Desk, conversation_id: str, *extra: Said, status: int =
         status,
         page="now",
         parts={name: part.whole(moment) for name, part in page.items()},
+        announcement=desk.board.announcement.whole(moment),
         said=[*said, *extra],
         conversation=conversation_id if record is not None else "",
         conversation_title=record.title if record is not None else "",

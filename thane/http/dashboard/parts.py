@@ -45,6 +45,9 @@ class Part(msgspec.Struct, frozen=True):
 
 type Page = Mapping[str, Part]
 
+NOTHING: Page = {}
+"""What a viewer knows at first."""
+
 
 def changes(before: Page, after: Page, now: float) -> list[str]:
     """Messages for htmx, one for each element that differs: `<hx-partial>` elements that morph it in place."""
@@ -62,6 +65,22 @@ def changes(before: Page, after: Page, now: float) -> list[str]:
             if known.items[item_id] != markup
         ]
     return found
+
+
+class Share:
+    """The last difference that was written: viewers who know the same are told the same, written once."""
+
+    def __init__(self) -> None:
+        self._before: Page | None = None
+        self._after: Page | None = None
+        self._content = ""
+
+    def changes(self, before: Page, after: Page, now: float) -> str:
+        """As the function `changes`, in one piece. Pages are told apart by identity."""
+        if before is not self._before or after is not self._after:
+            self._before, self._after = before, after
+            self._content = "".join(changes(before, after, now))
+        return self._content
 
 
 def _partial(target: str, markup: Markup, *, svg: bool = False) -> str:
