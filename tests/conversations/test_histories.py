@@ -188,6 +188,72 @@ async def test_an_answer_that_was_complete_but_not_received_whole_continues_its_
         assert run.conversation_id == answer.conversation_id
 
 
+async def test_an_answer_that_was_being_stored_when_its_client_left_continues_its_conversation(
+    autojump_clock: MockClock,
+) -> None:
+    async with rooms(house_brain) as house:
+        house.archive.delay = 5
+        with trio.move_on_after(1):
+            async with house.conversations.open(turn("one")) as opened:
+                while await opened.batches.receive():
+                    pass
+        await house.conversations.wait_idle()
+        (run,) = house.archive.stored.values()
+        assert "done" == run.state
+        answer = await house.ask(turn("one", assistant("Done"), "two"))
+        assert run.conversation_id == answer.conversation_id
+
+
+async def test_the_rest_of_a_trimmed_history_is_not_mistaken_for_the_whole_of_another_chat(
+    autojump_clock: MockClock,
+) -> None:
+    channels: tuple[Channel, ...] = ("ha", "api")
+    for channel in channels:
+        async with rooms(house_brain) as house:
+            long, short = Chat(house, channel, max_history=1), Chat(house, channel)
+            for text in ("one", "two", "same"):
+                await long.say(text)
+            await short.say("same")
+            await long.say("go on")  # sends no more than `short` would
+            assert long.conversations[-1] not in short.conversations
+
+
+async def test_nor_is_it_when_its_own_conversation_was_forgotten(autojump_clock: MockClock) -> None:
+    async with rooms(house_brain, remembered=1) as house:
+        long, short = Chat(house, "ha", max_history=1), Chat(house, "ha")
+        for text in ("one", "two", "same"):
+            await long.say(text)
+        await short.say("same")
+        await long.say("go on")
+        assert long.conversations[-1] not in short.conversations
+
+
+async def test_a_trimmed_history_whose_conversation_was_forgotten_is_not_given_to_one_that_ended_alike(
+    autojump_clock: MockClock,
+) -> None:
+    async with rooms(house_brain, remembered=2) as house:
+        chats = [Chat(house, "ha", max_history=1) for _ in range(2)]
+        for chat, text in zip(chats, ("a", "b"), strict=True):
+            for each in (text, "same", "same again"):
+                await chat.say(each)
+        await house.ask(turn("someone else", channel="ha"))
+        await chats[0].say("go on")
+        assert chats[0].conversations[-1] not in chats[1].conversations
+
+
+async def test_an_answer_that_the_client_edited_is_kept_but_nobody_is_known_by_it(autojump_clock: MockClock) -> None:
+    async with rooms(house_brain) as house:
+        chat = Chat(house, "owu")
+        for text in ("one", "two"):
+            await chat.say(text)
+        chat.history[-1] = assistant("edited")
+        await chat.say("three")
+        assert 1 == len(set(chat.conversations))
+        said = house.archive.of(chat.conversations[0])
+        edited, question = said[-3:-1]
+        assert ("edited", "~", edited.key) == (edited.message.content, edited.key[0], question.parent_key)
+
+
 async def test_a_part_of_an_answer_that_is_another_chats_whole_answer_is_not_mixed_with_it(
     autojump_clock: MockClock,
 ) -> None:
@@ -432,6 +498,9 @@ async def _move(chat: Chat, kind: str, text: str, number: int) -> None:
 @given(st.lists(moves, min_size=4, max_size=24), st.booleans(), st.integers(0, 24))
 @example([(0, "say", "hi", 0), (1, "say", "hi", 0), (0, "say", "hi", 0), (1, "say", "hi", 0)], False, 24)
 @example([(2, "say", "off a", 0), (3, "say", "off a", 0)] * 4, True, 3)
+@example([(4, "say", "slow", 0), (3, "say", "hi", 0), (3, "say", "slow", 0), (3, "say", "fail", 0)], False, 1)
+@example([(3, "say", "off a", 0), (3, "stop", "hi", 0), (2, "say", "off a", 0), (3, "say", "hi", 0)], False, 9)
+@example([(2, "say", "fail", 0), (3, "say", "fail", 0), (3, "say", "fail", 0), (2, "say", "hi", 0)], False, 0)
 def test_no_two_chats_ever_share_a_conversation(
     script: list[tuple[int, str, str, int]], together: bool, restart_at: int
 ) -> None:

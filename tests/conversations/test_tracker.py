@@ -239,6 +239,14 @@ async def test_the_conversation_that_was_idle_longest_makes_room_for_a_new_one(a
         assert "crowded" == house.events.of("loop_stopped")[0]["reason"]
 
 
+async def test_using_a_conversation_again_makes_it_the_newest(autojump_clock: MockClock) -> None:
+    async with rooms(max_live=2) as house:
+        for name in ("a", "b", "a", "c"):
+            await house.ask(turn(name, conversation_id=name))
+            await wait_all_tasks_blocked()
+        assert ["owu", "ha", "api", "owu/a", "owu/c"] == house.loop_names()
+
+
 async def test_busy_conversations_may_be_more_than_max_live_until_they_are_done(autojump_clock: MockClock) -> None:
     gate = Gate()
     async with rooms(gate, max_live=2) as house, trio.open_nursery() as nursery:
@@ -267,6 +275,22 @@ async def test_draining_refuses_new_turns_and_lets_running_ones_end(autojump_clo
         with trio.fail_after(1):
             await house.conversations.wait_idle()
         assert ["done"] == [run.state for run in house.archive.stored.values()]
+
+
+async def test_a_turn_whose_conversation_is_still_looked_for_when_draining_begins_is_refused(
+    autojump_clock: MockClock,
+) -> None:
+    async with rooms() as house, trio.open_nursery() as nursery:
+        house.archive.delay = 1
+
+        async def drain() -> None:
+            await trio.sleep(0.5)
+            house.conversations.drain()
+
+        nursery.start_soon(drain)
+        with pytest.raises(ClientError, match="shutting down"):
+            await house.ask(turn("hello", conversation_id="a"))
+        assert [] == house.agent.turns
 
 
 async def test_waiting_for_idle_returns_at_once_when_nothing_runs(autojump_clock: MockClock) -> None:

@@ -76,6 +76,18 @@ async def test_a_run_is_stopped_and_says_who_did_it(
     assert isinstance(finals[0], RunFailed)
 
 
+async def test_a_run_that_is_being_stored_is_ended_also_where_the_archive_does_not_have_it_yet(
+    autojump_clock: MockClock,
+) -> None:
+    async with site() as web, trio.open_nursery() as nursery:
+        web.house.archive.delay = 1
+        nursery.start_soon(web.house.ask, turn("x", task="title_generation"))
+        await trio.sleep(0.1)
+        web.house.archive.delay = 0
+        (run,) = web.house.conversations.running()
+        assert 409 == (await web.refused("DELETE", f"/v1/runs/{run.run_id}"))[0]
+
+
 async def test_an_unknown_run_is_404(autojump_clock: MockClock) -> None:
     async with site() as web:
         for method in ("GET", "DELETE"):
