@@ -37,7 +37,7 @@ async def _lines(desk: Desk, turn: Turn) -> AsyncGenerator[bytes]:
     async with desk.rooms.conversations.open(turn) as opened:
         async for batch in opened.batches:
             if lines := encode(batch):
-                yield lines
+                yield lines  # noqa: ASYNC119 `stream` closes this generator
 
 
 async def _whole(desk: Desk, question: Question, turn: Turn) -> Response | WerkzeugResponse:
