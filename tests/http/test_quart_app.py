@@ -21,6 +21,12 @@ from thane.testing.serving import Answer, serving
 from thane.testing.serving import request as raw_request
 
 LIMITS = Limits(body_bytes=1000)
+UPGRADE = (
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Version: 13",
+)
 
 
 @pytest.fixture
@@ -403,19 +409,24 @@ async def test_a_websocket_that_is_not_accepted_is_told_why(
 ) -> None:
     rooms(app)
     async with serving(app) as served:
-        answer = await served.ask(
-            "GET",
-            path,
-            b"",
-            "Upgrade: websocket",
-            "Connection: Upgrade",
-            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-            "Sec-WebSocket-Version: 13",
-        )
+        answer = await served.ask("GET", path, b"", *UPGRADE)
         assert status == answer.status
         if path == "/refuse":
             assert "unknown_filter" == error_of(answer)["code"]
         assert 0 == served.statistics().failed
+
+
+async def test_a_handler_for_missing_pages_is_not_asked_about_websockets(
+    app: ThaneApp, autojump_clock: MockClock
+) -> None:
+    @app.errorhandler(404)
+    async def page(error: Exception) -> tuple[str, int]:
+        return f"no page {request.path}", 404
+
+    async with serving(app) as served:
+        assert b"no page /nowhere" == (await served.ask("GET", "/nowhere")).body
+        answer = await served.ask("GET", "/nowhere", b"", *UPGRADE)
+        assert (404, "unknown_path") == (answer.status, error_of(answer)["code"])
 
 
 async def test_a_background_task_that_fails_is_logged_and_ends_nothing_else(

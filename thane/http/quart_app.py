@@ -95,6 +95,12 @@ class ThaneApp(QuartTrio):
         return response
 
     @override
+    async def handle_user_exception(self, ctx: AppContext, error: Any) -> Any:
+        if isinstance(error, HTTPException) and has_websocket_context():
+            return await self._http_error(error)  # handlers for pages expect a request
+        return await super().handle_user_exception(ctx, error)
+
+    @override
     async def handle_exception(self, ctx: AppContext, error: Any) -> Any:
         request_id_ = request_id()
         _log.error("internal error", path=_path(), request_id=request_id_, exc_info=error)
