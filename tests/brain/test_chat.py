@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.brain.homes import NEW, ask_home_assistant, calls_of, prompt, recorded, think
+from tests.brain.homes import NEW, ask_home_assistant, calls_of, prompt, question, recorded, think
 from tests.home.doubles import demo_home
-from thane.brain.brain import Act, Say
+from thane.brain.brain import Act, Brain, Say
 from thane.brain.known import know_house
+from thane.config import settings as config
 from thane.tools.house import house_tools
 from thane.turn import Message, ToolCall, ToolSpec
 
@@ -116,6 +117,18 @@ def test_everything_that_was_to_be_remembered_is_told() -> None:
 def test_what_is_not_in_the_house_is_named(text: str, answer: str) -> None:
     assert Say(answer, sure=False) == chat(text)
     assert "models.default" in chat(text, explain=False).text
+
+
+def test_a_sentence_that_is_too_long_is_not_looked_at() -> None:
+    text = "turn off the kitchen lights"
+    ask = question(Message("user", text), tools=TOOLS, own_tools=TOOLS, house=HOUSE)
+
+    assert isinstance(Brain(config.Brain(sentence_chars=len(text))).think(ask), Act)
+    assert isinstance(Brain(config.Brain(sentence_chars=len(text) - 1)).think(ask), Say)
+
+
+def test_a_question_for_the_time_is_not_joined_with_commands() -> None:
+    assert "models.default" in chat("turn off the kitchen lights and what time is it").text
 
 
 def test_a_device_that_is_there_is_never_said_to_be_missing() -> None:

@@ -157,6 +157,12 @@ def test_a_sentence_without_a_room_asks_for_it_and_takes_the_answer() -> None:
     )
 
 
+def test_a_rooms_name_that_answers_no_question_of_ours_does_nothing() -> None:
+    earlier = [Message("user", "turn off the lights"), Message("assistant", "Turned off the lights.")]
+
+    assert [] == calls_of(ask_home_assistant("the kitchen", HOUSE, earlier=earlier))
+
+
 def test_where_no_device_has_a_room_the_device_is_asked_for() -> None:
     bare = prompt([("Left Lamp", "light", ""), ("Right Lamp", "light", "")])
     question = ask_home_assistant("turn off the lights", bare)

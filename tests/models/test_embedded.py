@@ -11,6 +11,7 @@ import trio
 from tests.brain.homes import NEW, recorded
 from tests.home.doubles import KeptEvents, StandingClock
 from thane.brain.brain import Brain
+from thane.brain.recogniser import Recogniser
 from thane.config import settings
 from thane.home.demo import DemoHome
 from thane.ids import Ids
@@ -187,6 +188,18 @@ async def test_it_knows_beforehand_what_it_does_as_well_as_a_model(text: str, re
     steward = Steward()
 
     assert recognised == await steward.provider.recognises(steward.request(Message("user", text)))
+
+
+async def test_it_does_not_look_into_what_it_leaves_to_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    steward = Steward()
+    looked: list[str] = []
+    monkeypatch.setattr(Recogniser, "find_stranger", lambda _self, text, *_: looked.append(text))  # pyright: ignore[reportUnknownLambdaType]
+    request = steward.request(Message("user", "turn on the disco ball"))
+
+    assert not await steward.provider.recognises(request)
+    assert [] == looked
+    await steward.output(request)
+    assert ["turn on the disco ball"] == looked
 
 
 async def test_greetings_are_left_to_the_model_where_the_owner_wants_it() -> None:

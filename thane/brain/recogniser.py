@@ -119,18 +119,16 @@ class Recogniser:
         intents = self.language(code).intents
         if allowed is not None:
             intents = replace(intents, intents={n: i for n, i in intents.intents.items() if n in allowed})
-        for here in (area,) if area else ("", ANYWHERE):
-            result = recognize_best(
-                text,
-                intents,
-                slot_lists=house.lists,
-                intent_context={"area": {"value": here, "text": here}} if here else None,
-                language=code,
-                best_slot_name="name",
-            )
-            if result is not None:
-                return _read(result)
-        return None
+        here = area or ANYWHERE
+        result = recognize_best(
+            text,
+            intents,
+            slot_lists=house.lists,
+            intent_context={"area": {"value": here, "text": here}},
+            language=code,
+            best_slot_name="name",
+        )
+        return None if result is None else _read(result)
 
     def _house(self, known: Known) -> _House:
         return self._houses.get(known.words, lambda: _House(next(self._numbers), _slot_lists(known)))
