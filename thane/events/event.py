@@ -29,18 +29,27 @@ KINDS: dict[Source, dict[str, str]] = {
         "llm_call": "A model step began: run_id, iter, model, provider, est_tokens, messages, tools",
         "llm_response": "A model step ended: run_id, iter, model, tokens_in, tokens_out, tool_calls, duration_ms",
         "tool_call": "A tool of Thane's began: run_id, call_id, tool, args",
-        "tool_done": "A tool of Thane's ended: run_id, call_id, tool, ok, result or error (200 characters), duration_ms",
+        "tool_done": (
+            "A tool of Thane's ended: run_id, call_id, tool, ok, result or error (200 characters), duration_ms"
+        ),
         "client_tool_call": "The answer asks the client to run its own tools: run_id, calls",
-        "request_complete": "A turn was answered: run_id, model, iterations, total_tokens_in, total_tokens_out, elapsed_ms",
+        "request_complete": (
+            "A turn was answered: run_id, model, iterations, total_tokens_in, total_tokens_out, elapsed_ms"
+        ),
         "request_failed": "A turn ended without an answer: run_id, failure, error, elapsed_ms",
-        "request_cancelled": "A turn was cancelled by its client, the stop button, the API or shutdown: run_id, by, elapsed_ms",
+        "request_cancelled": (
+            "A turn was cancelled by its client, the stop button, the API or shutdown: run_id, by, elapsed_ms"
+        ),
     },
     "loop": {
         "loop_started": "A loop came to life: loop_id, loop_name, parent_id",
         "loop_stopped": "A loop ended: loop_id, loop_name, iterations, attempts, reason",
         "loop_state_change": "A loop changed state: from, to, event_seq",
         "loop_iteration_start": "An iteration began: conversation_id, supervisor, attempt",
-        "loop_iteration_complete": "An iteration ended: model, input_tokens, output_tokens, context_window, elapsed_ms, tools_used, supervisor, conversation_id, summary",
+        "loop_iteration_complete": (
+            "An iteration ended: model, input_tokens, output_tokens, context_window, elapsed_ms, tools_used, "
+            "supervisor, conversation_id, summary"
+        ),
         "loop_error": "An iteration or a wait failed: error, phase, consecutive_errors, retry_in_ms",
         "loop_sleep_start": "A loop sleeps: sleep_duration, sleep_ms, wakes_at",
         "loop_wait_start": "A loop waits for something to happen",
@@ -51,7 +60,9 @@ KINDS: dict[Source, dict[str, str]] = {
         "loop_tool_done": "A tool ended inside a loop: tool, call_id, error, result",
     },
     "home": {
-        "state_changed": "A device changed: entity_id, name, old_state, new_state, old_attributes, new_attributes, run_id",
+        "state_changed": (
+            "A device changed: entity_id, name, old_state, new_state, old_attributes, new_attributes, run_id"
+        ),
         "service_called": "A service was called: domain, service, entity_ids, data, run_id",
     },
     "health": {
@@ -62,7 +73,9 @@ KINDS: dict[Source, dict[str, str]] = {
         "started": "Thane is up: version, native_url, ollama_url, home, provider",
         "draining": "Shutdown began: running, grace_seconds",
         "stopped": "Shutdown is complete",
-        "branch_crashed": "A branch of the task tree failed and will be restarted: branch, error, retry_in_ms, restarts",
+        "branch_crashed": (
+            "A branch of the task tree failed and will be restarted: branch, error, retry_in_ms, restarts"
+        ),
         "branch_restarted": "A branch runs again: branch, restarts",
         "request_refused": "A request was refused at the door: listener, reason, status, path",
     },
@@ -79,5 +92,5 @@ class Publisher(Protocol):
 class NoEvents:
     """A publisher for tests and tools that have no bus."""
 
-    def publish(self, source: Source, kind: str, /, **data: object) -> None:
+    def publish(self, _source: Source, _kind: str, /, **_data: object) -> None:
         return
