@@ -8,7 +8,7 @@ import random
 def pause(failures: int, *, initial: float, maximum: float, jitter: float = 0.0, source: random.Random) -> float:
     """Seconds to wait after failure number `failures` (from 1): doubled each time, at most `maximum`.
 
-    `jitter` is the fraction by which the pause may be shorter, so that many that failed together do not return together.
+    `jitter` is the fraction by which it may be shorter, so that many that failed together do not return together.
     """
     full = min(maximum, initial * 2.0 ** min(failures - 1, 62))
     return full * (1.0 - jitter * source.random())

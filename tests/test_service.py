@@ -1,0 +1,143 @@
+"""The whole tree in one process: it starts, serves, drains at a signal, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import trio
+
+from thane import service
+from thane.config import settings
+from thane.config.load import Loaded
+from thane.errors import ConfigurationError
+from thane.http.ollama import app as ollama_app
+from thane.http.rooms import Rooms
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def configured(folder: Path, **more: Any) -> settings.Settings:
+    return settings.Settings(
+        listen=settings.Listen(port=free_port()),
+        ollama_api=settings.OllamaApi(port=free_port()),
+        data_dir=str(folder),
+        logging=settings.Logging(level="error"),
+        supervisor=settings.Supervisor(backoff_initial_seconds=0.01),
+        **more,
+    )
+
+
+@asynccontextmanager
+async def serving(chosen: settings.Settings) -> AsyncGenerator[httpx2.AsyncClient]:
+    """Thane in this process, and a client for it. It is stopped by SIGTERM and must return."""
+    async with trio.open_nursery() as nursery, httpx2.AsyncClient(trust_env=False) as client:
+        nursery.start_soon(service.serve, Loaded(chosen))
+        with trio.fail_after(20):
+            await answers(client, f"http://127.0.0.1:{chosen.listen.port}/health")
+            yield client
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+async def answers(client: httpx2.AsyncClient, url: str) -> httpx2.Response:
+    """The first answer from a server that is still starting."""
+    while True:
+        try:
+            return await client.get(url)
+        except httpx2.ConnectError:
+            await trio.sleep(0.01)
+
+
+async def test_it_answers_on_both_ports_and_ends_at_a_signal(tmp_path: Path) -> None:
+    chosen = configured(tmp_path)
+    async with serving(chosen) as client:
+        dashboard = await client.get(f"http://127.0.0.1:{chosen.listen.port}/")
+        tags = await answers(client, f"http://127.0.0.1:{chosen.ollama_api.port}/api/tags")
+        assert "thane" in dashboard.text
+        assert "thane:latest" in [model["name"] for model in tags.json()["models"]]
+    with socket.socket() as again:
+        again.bind(("127.0.0.1", chosen.listen.port))
+
+
+async def test_what_was_said_and_told_is_there_after_a_restart(tmp_path: Path) -> None:
+    chosen = configured(tmp_path)
+    native = f"http://127.0.0.1:{chosen.listen.port}"
+    async with serving(chosen) as client:
+        said = (await client.post(f"{native}/v1/chat", json={"message": "hello"})).json()
+    async with serving(chosen) as client:
+        known = (await client.get(f"{native}/v1/conversations/{said['conversation_id']}")).json()
+        log = (await client.get(f"{native}/v1/events/log?source=system")).json()
+    assert ["hello", said["response"]] == [message["content"] for message in known["messages"]]
+    kinds = [event["kind"] for event in log["events"]]
+    assert ["started", "draining", "stopped", "started"] == [kind for kind in kinds if kind != "request_refused"]
+
+
+async def test_without_the_ollama_api_there_is_one_port(tmp_path: Path) -> None:
+    chosen = configured(tmp_path)
+    alone = settings.OllamaApi(enabled=False, port=chosen.ollama_api.port)
+    chosen = settings.Settings(listen=chosen.listen, ollama_api=alone, data_dir=str(tmp_path), logging=chosen.logging)
+    async with serving(chosen) as client:
+        with pytest.raises(httpx2.ConnectError):
+            await client.get(f"http://127.0.0.1:{alone.port}/api/tags")
+
+
+@contextmanager
+def crashing_once(monkeypatch: pytest.MonkeyPatch) -> Generator[list[str]]:
+    """Make the Ollama listener fail the first time that it is built."""
+    tries: list[str] = []
+
+    def build(rooms: Rooms) -> Any:
+        tries.append("built")
+        if len(tries) == 1:
+            raise RuntimeError("the first try fails")
+        return ollama_app.build_ollama(rooms)
+
+    monkeypatch.setattr(service, "build_ollama", build)
+    yield tries
+
+
+async def test_a_branch_that_crashes_is_told_and_runs_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = configured(tmp_path)
+    with crashing_once(monkeypatch) as tries:
+        async with serving(chosen) as client:
+            version = await client.get(f"http://127.0.0.1:{chosen.ollama_api.port}/api/version", timeout=10)
+            assert version.status_code == 200
+            log = await client.get(f"http://127.0.0.1:{chosen.listen.port}/v1/events/log?kind=branch_crashed")
+    assert len(tries) == 2
+    assert ["ollama listener"] == [event["data"]["branch"] for event in log.json()["events"]]
+
+
+async def test_a_taken_port_is_said_plainly(tmp_path: Path) -> None:
+    chosen = configured(tmp_path)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", chosen.listen.port))
+        other.listen()
+        with pytest.RaisesGroup(ConfigurationError, flatten_subgroups=True) as caught:
+            await service.serve(Loaded(chosen))
+    assert f"port {chosen.listen.port} on 127.0.0.1 is taken" in str(caught.value.exceptions[0])
+
+
+async def test_off_loopback_without_a_key_is_refused(tmp_path: Path) -> None:
+    chosen = settings.Settings(listen=settings.Listen(address="192.0.2.1", port=0), data_dir=str(tmp_path))
+    with pytest.RaisesGroup(ConfigurationError, flatten_subgroups=True) as caught:
+        await service.serve(Loaded(chosen))
+    assert "no key is set" in str(caught.value.exceptions[0])
+
+
+async def test_two_on_one_database_is_refused(tmp_path: Path) -> None:
+    chosen = configured(tmp_path)
+    async with serving(chosen):
+        second = configured(tmp_path)
+        with pytest.RaisesGroup(ConfigurationError, flatten_subgroups=True):
+            await service.serve(Loaded(second))
