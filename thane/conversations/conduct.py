@@ -85,7 +85,7 @@ class Conductor:
             if final is None:
                 ticket.cancelled_by = ticket.cancelled_by or _stopper(iteration)
                 final = self._cancelled(ticket)
-            final = await self._end(ticket, conversation, final)
+            final = await self._end(ticket, conversation, final)  # noqa: ASYNC102 - it shields itself, with a deadline
         if isinstance(final, RunFailed) and final.failure != "cancelled":
             raise IterationFailed(final.message)
 

@@ -148,5 +148,5 @@ async def test_a_client_that_goes_leaves_no_subscription(autojump_clock: MockClo
             await stream.next()
             assert 1 == web.bus.statistics().subscribers
         with trio.fail_after(5):
-            while web.bus.statistics().subscribers:
+            while web.bus.statistics().subscribers:  # noqa: ASYNC110 - nothing tells of it
                 await trio.lowlevel.checkpoint()
