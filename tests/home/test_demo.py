@@ -216,6 +216,12 @@ async def test_a_scene_changes_its_devices_and_remembers_when() -> None:
     assert {"r_2"} == {event["run_id"] for event in events.of("home/state_changed")}
 
 
+async def test_what_one_call_changes_twice_keeps_both_changes() -> None:
+    _, light = await demo_home().call_service("homeassistant", "turn_on", ["scene.dinner", "light.counter_light"])
+
+    assert 64 == light.attributes["brightness"]  # the scene's 25 percent, kept by the plain turn_on after it
+
+
 @pytest.mark.parametrize("scene", SCENES)
 async def test_every_scene_can_be_activated(scene: str) -> None:
     await demo_home().call_service("scene", "turn_on", [scene])
