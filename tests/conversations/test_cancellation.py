@@ -175,7 +175,7 @@ async def test_a_turn_cancelled_in_the_moment_that_it_gets_its_slot_gives_it_bac
             await wait_all_tasks_blocked()
         two = house.conversations.running()[1].run_id
         gate.open.set()
-        while house.conversations.statistics().waiting_for_slot:  # noqa: ASYNC110 - the very moment is wanted
+        while not house.archive.stored:  # noqa: ASYNC110 - the very moment is wanted
             await trio.lowlevel.checkpoint()
         house.conversations.cancel(two, "api")
         await wait_all_tasks_blocked()
