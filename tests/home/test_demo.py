@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+import trio
 
 from tests.home.doubles import KeptEvents, StandingClock, demo_home
 from thane.home.demo import DemoHome
@@ -198,6 +199,19 @@ async def test_nothing_changes_when_one_of_several_cannot() -> None:
         await home.call_service("light", "turn_on", [])
 
     assert before == home.entities()
+
+
+async def test_a_cancelled_call_changes_nothing() -> None:
+    events = KeptEvents()
+    home = DemoHome(StandingClock(), events)
+    before = home.entities()
+
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await home.call_service("light", "turn_off", ["light.kitchen_lights"])
+
+    assert scope.cancelled_caught
+    assert (before, []) == (home.entities(), events.events)
 
 
 async def test_a_scene_changes_its_devices_and_remembers_when() -> None:

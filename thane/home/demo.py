@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
+import trio
 
 from thane.clock import Clock, iso
 from thane.events.event import Publisher
@@ -47,6 +48,9 @@ class DemoHome:
 
         Raises `HouseError` for an unknown service or entity, an entity of another domain, and bad data.
         """
+        await (
+            trio.lowlevel.checkpoint()
+        )  # as a real house would, and the only place to be cancelled: nothing is half done
         ids = tuple(dict.fromkeys(entity_ids))
         changed = self._plan(domain, service, ids, data or {})
         self._events.publish(
