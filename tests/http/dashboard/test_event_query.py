@@ -8,6 +8,8 @@ from werkzeug.datastructures import MultiDict
 from thane.config.settings import Events
 from thane.errors import ClientError
 from thane.events.bus import EventBus
+from thane.events.event import Event
+from thane.events.filter import EventFilter
 from thane.http.dashboard.event_query import EventQuery, kinds_by_source, newest, select, select_latest
 from thane.testing.clock import TrioClock
 
@@ -48,6 +50,18 @@ def test_a_query_can_be_written_back() -> None:
 
 def test_errors_are_a_filter_of_their_own() -> None:
     assert {"request_failed", "loop_error", "dependency_down"} <= read(("kind", "errors")).filter.kinds
+
+
+def test_the_log_understands_what_a_query_asks_it() -> None:
+    query = read(("source", "loop"), ("kind", "errors"), ("conversation", "a&b"), ("loop", "l1"))
+    understood = EventFilter.from_query(parse_qs(query.log_query(10)))
+    for kind, conversation, fits in (
+        ("loop_error", "a&b", True),
+        ("loop_error", "a", False),
+        ("loop_started", "a&b", False),
+    ):
+        event = Event(1, 0.0, "loop", kind, {"loop_id": "l1", "conversation_id": conversation})
+        assert understood.matches(event) == query.filter.matches(event) == fits
 
 
 async def test_all_between_two_numbers_is_selected_in_pages() -> None:

@@ -183,6 +183,19 @@ async def test_a_viewer_that_comes_back_is_told_what_it_missed_and_nothing_twice
         assert screen.content.count('id="e-3"') == 1
 
 
+async def test_events_that_come_while_a_viewer_arrives_are_told_once(autojump_clock: trio.testing.MockClock) -> None:
+    world, screen = World(), Screen()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(events_page(world), screen.send)
+        for _ in range(20):
+            world.bus.publish("system", "started", version="1")
+            await trio.lowlevel.checkpoint()
+        await trio.sleep(1)
+        nursery.cancel_scope.cancel()
+    assert [screen.content.count(f'id="e-{seq}"') for seq in range(1, 21)] == [1] * 20
+    assert "15 minutes: 20," in screen.content
+
+
 async def test_a_viewer_that_missed_much_is_shown_the_newest_and_a_gap(autojump_clock: trio.testing.MockClock) -> None:
     world = World(settings=limited(event_rows=10))
     for _ in range(30):

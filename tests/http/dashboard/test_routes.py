@@ -228,7 +228,7 @@ async def test_the_events_page_shows_what_its_address_selects() -> None:
     assert re.findall(r'<span class="e-k mono">(\w+)</span>', page) == ["service_called", "state_changed"]
     assert '<input type="checkbox" name="source" value="home" checked>' in page
     assert 'hx-ws:connect="/live?page=events&amp;source=home&amp;q=floor&amp;since=' in page
-    assert 'href="/v1/events/log?source=home&amp;q=floor"' in page
+    assert 'href="/v1/events/log?limit=1000&amp;source=home"' in page
 
 
 async def test_a_change_of_a_device_names_the_conversation_that_made_it() -> None:

@@ -77,6 +77,13 @@ class EventQuery(msgspec.Struct, frozen=True):
             or self.text in json.dumps(event.data, ensure_ascii=False, default=str).lower()
         )
 
+    def log_query(self, limit: int) -> str:
+        """The query string that asks `/v1/events/log` for the newest `limit` selected events; it knows no text."""
+        pairs = [("limit", str(limit)), *(("source", source) for source in self.sources)]
+        pairs += [("kind", kind) for kind in sorted(self.filter.kinds)]
+        named = {"conversation_id": self.conversation, "loop_id": self.loop}
+        return urlencode(pairs + [(name, value) for name, value in named.items() if value])
+
     def query(self, **more: object) -> str:
         """The query string that gives this query again, with other parameters before it."""
         pairs: list[tuple[str, object]] = list(more.items())

@@ -17,6 +17,8 @@ from thane.http.dashboard.event_rows import event_rows, gap_row
 from thane.http.dashboard.json_markup import json_markup
 from thane.http.dashboard.pages import HTML
 
+EXPORTED = 1000  # the most that the log gives at once
+
 
 def routes(desk: Desk) -> Blueprint:
     blueprint = Blueprint("events", __name__)
@@ -43,7 +45,7 @@ def routes(desk: Desk) -> Blueprint:
             query=query,
             sources=tuple(KINDS),
             kinds=kinds_by_source(query.sources),
-            export=f"/v1/events/log?{query.query()}",
+            export=f"/v1/events/log?{query.log_query(EXPORTED)}",
             live=f"/live?{query.query(page='events')}",
             rows_address=f"/events/rows?{query.query()}",
             most=limits.event_rows,
