@@ -55,6 +55,12 @@ def test_names_that_no_stranger_can_have_reach_the_ollama_port(host: str) -> Non
     assert not host_is_ours(doors("native"), host, "")
 
 
+def test_a_machine_may_know_its_domain() -> None:
+    known = doors_of(Settings(), "native", "pantry.example.org")
+    assert host_is_ours(known, "pantry.example.org", "")
+    assert host_is_ours(known, "pantry.local", "")
+
+
 def test_a_bound_name_is_let_in() -> None:
     assert host_is_ours(doors(address="thane.lan"), "thane.lan:8080", "")
 

@@ -52,6 +52,14 @@ async def test_a_drain_without_requests_ends_at_once(autojump_clock: MockClock) 
         assert trio.current_time() == started
 
 
+async def test_a_drain_in_the_moment_of_a_connection_ends_too(autojump_clock: MockClock) -> None:
+    async with serving(app, grace_seconds=60) as served:
+        async with await served.connect():
+            served.drain.set()
+            await served.stopped.wait()
+            assert 0 == served.statistics().failed
+
+
 async def test_a_drain_lets_requests_finish_and_refuses_new_connections(autojump_clock: MockClock) -> None:
     async with serving(app, grace_seconds=60) as served, await served.connect() as client:
         started = trio.current_time()

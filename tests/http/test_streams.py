@@ -178,6 +178,29 @@ async def test_a_message_in_fragments_is_put_together_and_counted_as_one(autojum
         assert ["onetwothree"] == room.heard
 
 
+async def test_fragments_of_nothing_take_no_memory_and_let_others_have_their_turn(autojump_clock: MockClock) -> None:
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await trio.lowlevel.checkpoint()
+
+    room = Room()
+    async with serving(room) as served, await served.connect() as client, trio.open_nursery() as nursery:
+        await client.send(request("GET", "/", b"", *UPGRADE))
+        await client.read_until(b"\r\n\r\n")
+        await client.send(b"\x01\x81" + MASK + b"x")
+        nursery.start_soon(take_turns)
+        await client.send((b"\x00\x80" + MASK) * 5000)
+        await client.send(b"\x80\x81" + MASK + b"y\x81\x86" + MASK + b"echo z")
+        assert (await client.read_until(b"z")).endswith(b"z")
+        assert ["xy"] == room.heard
+        assert turns >= 5000 // 16
+        nursery.cancel_scope.cancel()
+
+
 async def test_messages_wait_in_a_bounded_queue_and_slow_the_client_down(autojump_clock: MockClock) -> None:
     room = Room()
     limits = Limits(websocket_queue_messages=2, websocket_message_bytes=200_000)
@@ -333,6 +356,20 @@ async def test_a_handler_that_answers_nothing_gives_500(autojump_clock: MockCloc
             assert 500 == (await served.ask("GET", "/nothing")).status
             assert 500 == (await served.ask("GET", "/crash")).status
             assert [500, 500] == [record.status for record in served.records]
+    assert ["request handler failed"] == [line["event"] for line in logs]
+
+
+async def test_an_answer_longer_than_announced_is_cut_off(autojump_clock: MockClock) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send, /) -> None:
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"3")]})
+            await send({"type": "http.response.body", "body": b"four"})
+
+    with structlog.testing.capture_logs() as logs:
+        async with serving(app) as served, await served.connect() as client:
+            await client.send(request("GET", "/"))
+            assert b"" == await client.read_all()
+            assert 0 == served.statistics().failed
     assert ["request handler failed"] == [line["event"] for line in logs]
 
 

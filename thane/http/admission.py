@@ -72,7 +72,8 @@ def doors_of(settings: Settings, listener: Name, hostname: str) -> Doors:
     """What `listener` lets in on a machine called `hostname`."""
     auth: Auth = settings.auth
     address = settings.listen.address if listener == "native" else settings.ollama_api.address
-    own = {"localhost", hostname.lower(), f"{hostname.lower()}.local", address.lower()} - {""}
+    machine = hostname.lower()
+    own = {"localhost", machine, f"{machine.partition('.')[0]}.local", address.lower()} - {""}
     suffixes = (".localhost",) if listener == "native" else (".localhost", ".local", ".internal")
     return Doors(
         listener=listener,

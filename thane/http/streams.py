@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger("thane.http")
 
+_FRAMES_WITHOUT_CHECKPOINT = 16
 _BODY_PIECES = 16  # of up to 64 KiB each; more stay in the client's socket until the handler takes these
 
 
@@ -254,7 +255,9 @@ class WebSocketStream(WSStream):
         await super()._send_error_response(status_code)
 
     async def _take_frames(self) -> None:
-        for event in self.connection.events():
+        for number, event in enumerate(self.connection.events(), 1):
+            if number % _FRAMES_WITHOUT_CHECKPOINT == 0:
+                await trio.lowlevel.checkpoint()
             if isinstance(event, Message):
                 await self._take_message(event)
             elif isinstance(event, Ping):
@@ -274,7 +277,8 @@ class WebSocketStream(WSStream):
         if self._length > self._limits.websocket_message_bytes:
             await self.close(CloseReason.MESSAGE_TOO_BIG, "longer than limits.websocket_message_bytes")
             return
-        self._parts.append(part)  # wsproto's own str or bytearray, not used again by it
+        if part:  # else fragments of nothing could go on for ever
+            self._parts.append(part)
         if event.message_finished:
             text = isinstance(event, TextMessage)
             whole = ("" if text else b"").join(self._parts)
