@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from thane.config.settings import Limits
 from thane.http.site import Receive, Scope, Send
@@ -40,14 +41,14 @@ async def app(scope: Scope, receive: Receive, send: Send, /) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-async def test_a_connection_serves_one_request_after_the_other(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_connection_serves_one_request_after_the_other(autojump_clock: MockClock) -> None:
     async with serving(app) as served, await served.connect() as client:
         answers = [await client.ask("GET", "/plain") for _ in range(3)]
         assert [b"plain"] * 3 == [answer.body for answer in answers]
         assert served.statistics().accepted == 1
 
 
-async def test_head_and_body_of_known_length_leave_in_one_write(autojump_clock: trio.testing.MockClock) -> None:
+async def test_head_and_body_of_known_length_leave_in_one_write(autojump_clock: MockClock) -> None:
     async with serving(app) as served, await served.connect() as client:
         await client.send(request("GET", "/plain"))
         first = await client.stream.receive_some(65_536)
@@ -55,7 +56,7 @@ async def test_head_and_body_of_known_length_leave_in_one_write(autojump_clock: 
         assert first.endswith(b"\r\n\r\nplain")
 
 
-async def test_each_piece_of_a_stream_is_one_chunk_and_one_write(autojump_clock: trio.testing.MockClock) -> None:
+async def test_each_piece_of_a_stream_is_one_chunk_and_one_write(autojump_clock: MockClock) -> None:
     async with serving(app) as served, await served.connect() as client:
         await client.send(request("GET", "/stream"))
         pieces = [bytes(await client.stream.receive_some(65_536)) for _ in range(4)]
@@ -63,13 +64,13 @@ async def test_each_piece_of_a_stream_is_one_chunk_and_one_write(autojump_clock:
         assert [b"4\r\ntwo \r\n", b"5\r\nthree\r\n", b"0\r\n\r\n"] == pieces[1:]
 
 
-async def test_pipelined_requests_are_answered_in_order(autojump_clock: trio.testing.MockClock) -> None:
+async def test_pipelined_requests_are_answered_in_order(autojump_clock: MockClock) -> None:
     async with serving(app) as served, await served.connect() as client:
         await client.send(request("GET", "/slow") + request("POST", "/echo", b"abc") + request("GET", "/stream"))
         assert [b"plain", b"abc", b"one two three"] == [(await client.answer()).body for _ in range(3)]
 
 
-async def test_connection_close_is_obeyed_at_once(autojump_clock: trio.testing.MockClock) -> None:
+async def test_connection_close_is_obeyed_at_once(autojump_clock: MockClock) -> None:
     async with serving(app) as served, await served.connect() as client:
         for path, end in (("/plain", b"plain"), ("/stream", b"0\r\n\r\n")):
             async with await served.connect() as client:
@@ -79,7 +80,7 @@ async def test_connection_close_is_obeyed_at_once(autojump_clock: trio.testing.M
                 assert trio.current_time() - started < 0.1
 
 
-async def test_http_1_0_gets_no_chunks_and_the_connection_is_closed(autojump_clock: trio.testing.MockClock) -> None:
+async def test_http_1_0_gets_no_chunks_and_the_connection_is_closed(autojump_clock: MockClock) -> None:
     async with serving(app) as served, await served.connect() as client:
         await client.send(b"GET /stream HTTP/1.0\r\n\r\n")
         answer = await client.read_all()
@@ -87,7 +88,7 @@ async def test_http_1_0_gets_no_chunks_and_the_connection_is_closed(autojump_clo
         assert b"chunked" not in answer
 
 
-async def test_a_head_request_is_answered_without_a_body(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_head_request_is_answered_without_a_body(autojump_clock: MockClock) -> None:
     async with serving(app) as served, await served.connect() as client:
         assert b"" == (await client.ask("HEAD", "/plain")).body
         assert b"" == (await client.ask("HEAD", "/stream")).body
@@ -95,7 +96,7 @@ async def test_a_head_request_is_answered_without_a_body(autojump_clock: trio.te
 
 
 async def test_a_client_that_waits_to_be_asked_for_its_body_is_asked_when_the_handler_wants_it(
-    autojump_clock: trio.testing.MockClock,
+    autojump_clock: MockClock,
 ) -> None:
     expect = request("POST", "/echo", b"", "Expect: 100-continue", "Content-Length: 3")
     async with serving(app) as served, await served.connect() as client:
@@ -105,14 +106,14 @@ async def test_a_client_that_waits_to_be_asked_for_its_body_is_asked_when_the_ha
         assert b"abc" == (await client.answer()).body
 
 
-async def test_a_client_whose_body_nobody_wants_is_not_asked_for_it(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_client_whose_body_nobody_wants_is_not_asked_for_it(autojump_clock: MockClock) -> None:
     unwanted = request("POST", "/plain", b"", "Expect: 100-continue", "Content-Length: 3")
     async with serving(app) as served, await served.connect() as client:
         await client.send(unwanted)
         assert (await client.read_all()).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
-async def test_http2_is_not_reachable(autojump_clock: trio.testing.MockClock) -> None:
+async def test_http2_is_not_reachable(autojump_clock: MockClock) -> None:
     upgrade = request(
         "GET", "/plain", b"", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__"
     )
@@ -127,18 +128,28 @@ async def test_http2_is_not_reachable(autojump_clock: trio.testing.MockClock) ->
         assert served.statistics().failed == 0
 
 
-@pytest.mark.parametrize("target", ["*", "localhost:443", "http://", "http://[", "?x", "ftp://x/"])
-async def test_a_request_target_that_is_no_path_is_refused(autojump_clock: trio.testing.MockClock, target: str) -> None:
+@pytest.mark.parametrize(
+    "target", ["*", "localhost:443", "http://", "http://[", "http://localhost@x/", "?x", "ftp://x/"]
+)
+async def test_a_request_target_that_is_no_path_is_refused(autojump_clock: MockClock, target: str) -> None:
     async with serving(app) as served, await served.connect() as client:
         await client.send(request("GET", target))
         assert (await client.read_all()).startswith(b"HTTP/1.1 400 ")
 
 
 async def test_the_authority_of_an_absolute_target_counts_in_the_place_of_host(
-    autojump_clock: trio.testing.MockClock,
+    autojump_clock: MockClock,
 ) -> None:
     async with serving(app) as served, await served.connect() as client:
         assert b"evil.example:81" == (await client.ask("GET", "http://evil.example:81/host?x=1")).body
+        await client.send(b"GET http://evil.example/host HTTP/1.0\r\n\r\n")
+        assert b"evil.example" == (await client.answer()).body
+
+
+async def test_methods_are_written_in_capitals(autojump_clock: MockClock) -> None:
+    async with serving(app) as served, await served.connect() as client:
+        await client.send(request("head", "/plain"))
+        assert (await client.read_all()).startswith(b"HTTP/1.1 501 ")
 
 
 @pytest.mark.parametrize(
@@ -151,20 +162,20 @@ async def test_the_authority_of_an_absolute_target_counts_in_the_place_of_host(
         b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n",
     ],
 )
-async def test_what_is_no_http_is_answered_with_400(autojump_clock: trio.testing.MockClock, head: bytes) -> None:
+async def test_what_is_no_http_is_answered_with_400(autojump_clock: MockClock, head: bytes) -> None:
     async with serving(app) as served, await served.connect() as client:
         await client.send(head)
         assert (await client.read_all()).startswith(b"HTTP/1.1 400 Bad Request\r\n")
         assert served.statistics().failed == 0
 
 
-async def test_a_head_that_is_too_long_is_refused(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_head_that_is_too_long_is_refused(autojump_clock: MockClock) -> None:
     async with serving(app, limits=Limits(header_bytes=1000)) as served, await served.connect() as client:
         await client.send(b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 2000)
         assert (await client.read_all()).startswith(b"HTTP/1.1 431 ")
 
 
-async def test_answers_during_a_drain_say_that_the_connection_ends(autojump_clock: trio.testing.MockClock) -> None:
+async def test_answers_during_a_drain_say_that_the_connection_ends(autojump_clock: MockClock) -> None:
     async with serving(app, grace_seconds=5) as served, await served.connect() as client:
         await client.send(request("GET", "/slow"))
         await trio.sleep(0.1)

@@ -53,11 +53,10 @@ async def test_a_drain_without_requests_ends_at_once(autojump_clock: MockClock) 
 
 
 async def test_a_drain_in_the_moment_of_a_connection_ends_too(autojump_clock: MockClock) -> None:
-    async with serving(app, grace_seconds=60) as served:
-        async with await served.connect():
-            served.drain.set()
-            await served.stopped.wait()
-            assert 0 == served.statistics().failed
+    async with serving(app, grace_seconds=60) as served, await served.connect():
+        served.drain.set()
+        await served.stopped.wait()
+        assert 0 == served.statistics().failed
 
 
 async def test_a_drain_lets_requests_finish_and_refuses_new_connections(autojump_clock: MockClock) -> None:
@@ -257,7 +256,6 @@ async def test_accepted_connections_are_watched_by_the_kernel(autojump_clock: Mo
             await nursery.start(run)
             assert 7000 == sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
             assert 1 == sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
-            assert 1 == sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
             nursery.cancel_scope.cancel()
 
 

@@ -123,6 +123,8 @@ class Http1:
         self._method = request.method
         if request.http_version not in {b"1.0", b"1.1"}:
             raise BadRequestError(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)
+        if not request.method.isupper():  # `head` is not HEAD to h11, but is to Quart
+            raise BadRequestError(HTTPStatus.NOT_IMPLEMENTED)
         headers: Headers = list(request.headers)
         target = _normalise(request.target, headers)
         request_id = self.site.ids.run()
@@ -139,7 +141,7 @@ class Http1:
                     stream_id=STREAM_ID,
                     headers=headers,
                     http_version=request.http_version.decode(),
-                    method=request.method.decode("ascii").upper(),
+                    method=request.method.decode("ascii"),
                     raw_path=target,
                     state=ConnectionState({"request_id": request_id}),
                 )
@@ -279,7 +281,7 @@ def _normalise(target: bytes, headers: Headers) -> bytes:
         parts = urlsplit(target)
     except ValueError:
         raise BadRequestError(HTTPStatus.BAD_REQUEST) from None
-    if not parts.netloc:
+    if not parts.netloc or b"@" in parts.netloc:
         raise BadRequestError(HTTPStatus.BAD_REQUEST)
-    headers[:] = [(name, parts.netloc if name == b"host" else value) for name, value in headers]
+    headers[:] = [(b"host", parts.netloc), *((name, value) for name, value in headers if name != b"host")]
     return (parts.path or b"/") + (b"?" + parts.query if parts.query else b"")

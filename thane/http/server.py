@@ -31,7 +31,6 @@ _log = structlog.get_logger("thane.http")
 _OVERLOADED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
 _BROKEN = {errno.EBADF, errno.EINVAL, errno.ENOTSOCK, errno.EOPNOTSUPP}
 _OVERLOADED_PAUSE_SECONDS = 0.1
-_UNSENT_BYTES = 131_072  # what the kernel may hold for one client before a write waits
 _KEEP_ALIVE_PROBES = ((socket.TCP_KEEPIDLE, 30), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 3))
 
 
@@ -84,13 +83,11 @@ async def serve(
 
 
 def _prepare(sock: socket.socket, limits: Limits) -> None:
-    """Options that accepted connections inherit (tcp(7))."""
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    """Options that accepted connections inherit (tcp(7)). Trio adds TCP_NODELAY and a small TCP_NOTSENT_LOWAT."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in _KEEP_ALIVE_PROBES:
         sock.setsockopt(socket.IPPROTO_TCP, option, value)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(limits.write_timeout_seconds * 1000))
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
     sock.listen(min(limits.connections, socket.SOMAXCONN))
 
 
