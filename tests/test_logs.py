@@ -6,6 +6,7 @@ import io
 import logging
 import sys
 from collections.abc import Iterator
+from typing import Literal
 
 import msgspec
 import pytest
@@ -67,3 +68,19 @@ def test_a_standard_error_that_is_gone_stops_nothing(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(sys, "stderr", gone)
     logs.configure(settings.Logging(format="json"))
     structlog.get_logger("t").error("nobody hears this")
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_an_exception_tells_no_local_variables(form: Literal["json", "text"], capsys: Errors) -> None:
+    def fail() -> None:
+        password = "hush" + "-hush"  # only in a variable: the line of code itself is shown
+        raise RuntimeError(len(password))
+
+    logs.configure(settings.Logging(format=form))
+    try:
+        fail()
+    except RuntimeError:
+        structlog.get_logger("t").exception("it failed")
+    told = capsys.readouterr().err
+    assert "RuntimeError" in told
+    assert "hush-hush" not in told

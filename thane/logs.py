@@ -26,7 +26,11 @@ def configure(logging_settings: settings.Logging) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     if text:
-        shared.append(structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=28))
+        # The plain form: the rich one shows local variables, keys and tokens among them.
+        plain = structlog.dev.plain_traceback
+        shared.append(
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=28, exception_formatter=plain)
+        )
     else:
         shared += [structlog.processors.format_exc_info, _render]
     structlog.configure(
