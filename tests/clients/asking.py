@@ -183,6 +183,30 @@ def openai_stream_helper(doors: Doors, question: Question) -> Said:
     return msgspec.structs.replace(_openai_whole_said(whole), pieces=pieces)
 
 
+def openai_completion(doors: Doors, question: Question) -> Said:
+    """The older completions."""
+    with openai.OpenAI(base_url=f"{doors.ollama}/v1", api_key="none") as client:
+        try:
+            whole = client.completions.create(model=question.model, prompt=question.text)
+        except openai.APIError as error:
+            return _openai_failed(error)
+    return _completion_said([whole])
+
+
+def openai_completion_stream(doors: Doors, question: Question) -> Said:
+    parts: list[Any] = []
+    with openai.OpenAI(base_url=f"{doors.native}/v1", api_key="none") as client:
+        try:
+            with client.completions.create(model=question.model, prompt=question.text, **_STREAM) as answer:
+                for part in answer:
+                    parts.append(part)
+                    if len(parts) == question.leave_after:
+                        break
+        except openai.APIError as error:
+            return _openai_failed(error)
+    return _completion_said(parts)
+
+
 WHOLE: dict[str, Client] = {
     "ollama": ollama_whole,
     "ollama-async": ollama_async_whole,
@@ -196,6 +220,9 @@ STREAMING: dict[str, Client] = {
     "openai-async-stream": openai_async_stream,
     "openai-stream-helper": openai_stream_helper,
 }
+TEXT_WHOLE: dict[str, Client] = {"openai-completion": openai_completion}
+"""Clients of protocols that know no tools and no thinking."""
+TEXT_STREAMING: dict[str, Client] = {"openai-completion-stream": openai_completion_stream}
 
 _STREAM: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
 
@@ -245,6 +272,18 @@ def _openai_said(parts: Sequence[Any]) -> Said:
         thinking="".join(getattr(choice.delta, "reasoning_content", None) or "" for choice in choices),
         pieces=sum(bool(choice.delta.content) for choice in choices),
         calls=tuple(call for choice in choices for call in _calls(choice.delta.tool_calls or ())),
+        input_tokens=usages[-1].prompt_tokens if usages else 0,
+        output_tokens=usages[-1].completion_tokens if usages else 0,
+        reason="".join(choice.finish_reason or "" for choice in choices),
+    )
+
+
+def _completion_said(parts: Sequence[Any]) -> Said:
+    choices = [part.choices[0] for part in parts if part.choices]
+    usages = [part.usage for part in parts if part.usage]
+    return Said(
+        text="".join(choice.text for choice in choices),
+        pieces=sum(bool(choice.text) for choice in choices),
         input_tokens=usages[-1].prompt_tokens if usages else 0,
         output_tokens=usages[-1].completion_tokens if usages else 0,
         reason="".join(choice.finish_reason or "" for choice in choices),

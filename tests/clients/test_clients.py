@@ -12,9 +12,9 @@ from tests.clients.asking import WEATHER, Client, Doors, Question, Said
 from tests.http.scripted import Script, Site, failed, finished, plays, says, site
 from thane.turn import Text, Thinking, ToolCall
 
-WHOLE = asking.WHOLE | node_clients.WHOLE
-STREAMING = asking.STREAMING | node_clients.STREAMING
-ALL = WHOLE | STREAMING
+CHATTING = asking.WHOLE | asking.STREAMING | node_clients.WHOLE | node_clients.STREAMING
+STREAMING = asking.STREAMING | asking.TEXT_STREAMING | node_clients.STREAMING
+ALL = CHATTING | asking.TEXT_WHOLE | asking.TEXT_STREAMING
 AWKWARD = ("Grüße, ", "a\u2028b\u2029c\u0085d ", "<b>&amp;</b> ", '"quoted" \\ \n\ttab ', "🙂 ", '{"json": 1}')
 
 
@@ -26,6 +26,12 @@ async def ask(client: Client, place: Site, question: Question) -> Said:
 @pytest.fixture(params=ALL, name="client")
 def any_client(request: pytest.FixtureRequest) -> Client:
     return ALL[request.param]
+
+
+@pytest.fixture(params=CHATTING, name="chatting")
+def chatting_client(request: pytest.FixtureRequest) -> Client:
+    """One that knows tools and thinking."""
+    return CHATTING[request.param]
 
 
 @pytest.fixture(params=STREAMING, name="streaming")
@@ -47,18 +53,18 @@ async def test_a_stream_comes_in_pieces(streaming: Client) -> None:
     assert (3, "one two three") == (said.pieces, said.text)
 
 
-async def test_thinking_is_kept_apart(client: Client) -> None:
+async def test_thinking_is_kept_apart(chatting: Client) -> None:
     async with site(plays(Thinking("Hm. "), Thinking("Yes."), Text("Sure."), finished("Sure."))) as place:
-        said = await ask(client, place, Question())
+        said = await ask(chatting, place, Question())
     assert "Sure." == said.text
     assert said.thinking in ("Hm. Yes.", "Yes.", "")  # OpenAI's helpers know no reasoning: they keep a part, or nothing
 
 
-async def test_a_call_of_the_clients_tool_arrives_whole(client: Client) -> None:
+async def test_a_call_of_the_clients_tool_arrives_whole(chatting: Client) -> None:
     call = ToolCall("call_0a1b2c3d", "get_weather", {"city": "Åre <&>", "days": [1, 2]})
     second = ToolCall("call_0a1b2c3e", "get_weather", {})
     async with site(plays(Text("Let me see."), finished("Let me see.", (call, second)))) as place:
-        said = await ask(client, place, Question(tools=(WEATHER,)))
+        said = await ask(chatting, place, Question(tools=(WEATHER,)))
         assert "get_weather" == place.turn.tools[0].name
         assert ["city"] == place.turn.tools[0].parameters["required"]
     assert (("get_weather", {"city": "Åre <&>", "days": [1, 2]}), ("get_weather", {})) == said.calls

@@ -243,6 +243,12 @@ def test_more_than_one_answer_is_refused() -> None:
     assert read(n=None)
 
 
+def test_log_probabilities_are_refused_for_there_are_none() -> None:
+    message, param, _ = refused(logprobs=True, top_logprobs=3)
+    assert ("logprobs", True) == (param, "not available" in message)
+    assert read(logprobs=False)
+
+
 def test_unknown_values_are_refused() -> None:
     assert "messages[0].role" == refused(messages=[{"role": "robot", "content": ""}])[1]
     assert "reasoning_effort" == refused(reasoning_effort="much")[1]

@@ -29,9 +29,8 @@ from thane.wire.errors import FieldError, Refusal, error_object
 from thane.wire.fields import Fields
 from thane.wire.json_text import dump, escape, quote
 from thane.wire.ollama_chat import think
-from thane.wire.openai_chat import OpenAiDialect
+from thane.wire.openai_chat import DIALECT
 
-_DIALECT = OpenAiDialect()
 _TEXT = b'data: {"type":"text","text":'
 _END = b"}\n\n"
 
@@ -41,7 +40,7 @@ def decode(document: Any, headers: Mapping[str, str], limits: Limits) -> ChatReq
 
     Raises ClientError (400).
     """
-    body = Fields(as_object(document), _DIALECT)
+    body = Fields(as_object(document), DIALECT)
     message = body.text("message")
     if not message.strip():
         raise FieldError("message is required", "message")

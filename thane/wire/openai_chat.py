@@ -66,17 +66,18 @@ class OpenAiDialect:
         )
 
 
-_DIALECT = OpenAiDialect()
+DIALECT = OpenAiDialect()
 
 
 def decode(document: Any, headers: Mapping[str, str], limits: Limits) -> ChatRequest:
     """Read a request. Header names are lower-case. Raises ClientError (400) in OpenAI's words."""
-    body = Fields(as_object(document), _DIALECT)
+    body = Fields(as_object(document), DIALECT)
     given = body.items("messages")
     if not given:
         raise FieldError("[] is too short - 'messages'", "messages")
-    if (body.integer("n") or 1) != 1:
-        raise FieldError("Invalid 'n': only one answer is given to a request, so n must be 1.", "n")
+    refuse_more(body, "n")
+    if body.flag("logprobs", default=False):
+        raise no_logprobs("logprobs")
     check_counts(len(given), len(body.items("tools")), limits)
     messages = pair(
         plain(item) or _message(body.element("messages", index), limits) for index, item in enumerate(given)
@@ -98,6 +99,17 @@ def decode(document: Any, headers: Mapping[str, str], limits: Limits) -> ChatReq
     )
 
 
+def refuse_more(body: Fields, key: str) -> None:
+    """Refuse to give several answers."""
+    if (body.integer(key) or 1) != 1:
+        raise FieldError(f"Invalid '{key}': only one answer is given to a request, so {key} must be 1.", key)
+
+
+def no_logprobs(param: str) -> FieldError:
+    """The error that log probabilities were asked for: no provider tells them."""
+    return FieldError("Log probabilities are not available: Thane's models do not tell them.", param)
+
+
 def _message(fields: Fields, limits: Limits) -> Said:
     role = fields.text("role").lower()
     if role not in _ROLES:
@@ -109,7 +121,7 @@ def _message(fields: Fields, limits: Limits) -> Said:
     content, images = _content(fields, limits)
     calls = [_call(each) for each in fields.objects("tool_calls")]
     if old := fields.object("function_call"):
-        calls.append(Call("", old.text("name"), _arguments(old)))
+        calls.append(Call("", old.text("name"), arguments(old)))
     return Said(
         role=_ROLES[role],
         content=content,
@@ -137,7 +149,7 @@ def _content(fields: Fields, limits: Limits) -> tuple[str, tuple[str, ...]]:
             case "refusal":
                 texts.append(part.text("refusal"))
             case "image_url" | "input_image":
-                images.append(_image(part))
+                images.append(image(part))
             case other:
                 raise FieldError(
                     f"{part.where()} is of type '{other}'; text and image_url are understood", part.where("type")
@@ -145,7 +157,7 @@ def _content(fields: Fields, limits: Limits) -> tuple[str, tuple[str, ...]]:
     return "\n".join(texts), check_images(images, limits, fields.where("content"))
 
 
-def _image(part: Fields) -> str:
+def image(part: Fields) -> str:
     """Base64 of a data: URI. Nothing is fetched: a request must not make Thane call an address of its choosing."""
     value = part.values.get("image_url")
     holder = part if isinstance(value, str) else part.object("image_url")
@@ -164,10 +176,10 @@ def _call(fields: Fields) -> Call:
     function = fields.object("function")
     if function is None:
         raise FieldError(f"Missing required parameter: '{fields.where('function')}'.", fields.where("function"))
-    return Call(fields.text("id"), function.text("name"), _arguments(function))
+    return Call(fields.text("id"), function.text("name"), arguments(function))
 
 
-def _arguments(function: Fields) -> JSON:
+def arguments(function: Fields) -> JSON:
     """Arguments as an object. A model's broken JSON in the history is kept as text: refusing it would end the chat."""
     value = function.values.get("arguments")
     if isinstance(value, dict):
@@ -199,11 +211,11 @@ def _tool_choice(body: Fields, tools: tuple[ToolSpec, ...]) -> str:
     if choice is None:
         return "auto"
     if isinstance(choice, str):
-        return _choice_word(choice)
+        return choice_word(choice)
     named = body.object("tool_choice")
     allowed = named.object("allowed_tools") if named else None
     if allowed is not None:
-        return _choice_word(allowed.text("mode") or "auto")
+        return choice_word(allowed.text("mode") or "auto")
     function = named.object("function") if named else None
     name = function.text("name") if function else ""
     if name not in {tool.name for tool in tools}:
@@ -211,7 +223,8 @@ def _tool_choice(body: Fields, tools: tuple[ToolSpec, ...]) -> str:
     return name
 
 
-def _choice_word(word: str) -> str:
+def choice_word(word: str) -> str:
+    """A `tool_choice` that is a word."""
     if word not in ("auto", "none", "required"):
         raise FieldError(
             f"Invalid value: '{word}'. Supported values are: 'none', 'auto' and 'required'.",
@@ -221,8 +234,11 @@ def _choice_word(word: str) -> str:
     return word
 
 
-def _options(body: Fields) -> Options:
-    tokens = body.integer("max_completion_tokens") or body.integer("max_tokens")
+def sampling(body: Fields, tokens: int | None) -> Options:
+    """What is asked of the model's sampling, in the names that chat and plain completions share.
+
+    `tokens` is the most that the answer may have; 0 and less mean as many as there are.
+    """
     penalties = {key: body.number(key) for key in ("presence_penalty", "frequency_penalty")}
     return Options(
         temperature=body.number("temperature"),
@@ -230,10 +246,13 @@ def _options(body: Fields) -> Options:
         seed=body.integer("seed"),
         max_tokens=tokens if tokens and tokens > 0 else None,
         stop=_stop(body),
-        format=_format(body),
-        think=_effort(body),
         extra={key: value for key, value in penalties.items() if value is not None},
     )
+
+
+def _options(body: Fields) -> Options:
+    tokens = body.integer("max_completion_tokens") or body.integer("max_tokens")
+    return msgspec.structs.replace(sampling(body, tokens), format=_format(body), think=effort(body))
 
 
 def _stop(body: Fields) -> tuple[str, ...]:
@@ -267,18 +286,19 @@ def _format(body: Fields) -> Literal["json"] | JSON | None:
             )
 
 
-def _effort(body: Fields) -> Effort | None:
+def effort(body: Fields) -> Effort | None:
+    """How much the model is to think, by both of the names that it goes by."""
     nested = body.object("reasoning")
-    effort = (nested.text("effort") if nested else "") or body.text("reasoning_effort")
-    if not effort:
+    word = (nested.text("effort") if nested else "") or body.text("reasoning_effort")
+    if not word:
         return None
-    if effort not in _EFFORTS:
+    if word not in _EFFORTS:
         raise FieldError(
-            f"Invalid value: '{effort}'. Supported values are: {', '.join(map(repr, _EFFORTS))}.",
+            f"Invalid value: '{word}'. Supported values are: {', '.join(map(repr, _EFFORTS))}.",
             "reasoning_effort",
             code="invalid_value",
         )
-    return _EFFORTS[effort]
+    return _EFFORTS[word]
 
 
 def _got(value: object) -> str:

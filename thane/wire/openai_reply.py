@@ -21,7 +21,7 @@ from thane.wire.json_text import dump, escape, quote
 HEARTBEAT = b": ping\n\n"
 """A comment: it keeps proxies and time-outs quiet, and no client shows it."""
 
-_DONE = b"data: [DONE]\n\n"
+DONE = b"data: [DONE]\n\n"
 _DELTA = b',"choices":[{"index":0,"delta":'
 _TEXT = _DELTA + b'{"content":'
 _REASONING = _DELTA + b'{"reasoning_content":'
@@ -73,7 +73,7 @@ class OpenAiStream:
         chunks.append(self._chunk({}, finish(done)))
         if self._wants_usage:
             chunks += (self._head, b',"choices":[],"usage":', dump(usage_of(done.usage)), b"}\n\n")
-        chunks.append(_DONE)
+        chunks.append(DONE)
         return chunks
 
     def _chunk(self, delta: dict[str, Any], reason: str | None = None) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from thane.http.dashboard import routes as dashboard
 from thane.http.native import chat, conversations, events, loops, models, runs, system
+from thane.http.openai import app as openai
 from thane.http.problems import native_problem
 from thane.http.quart_app import ThaneApp
 from thane.http.replies import mark_requests
@@ -12,6 +13,7 @@ from thane.http.rooms import Rooms
 ROUTES = (
     chat.routes,
     chat.openai_routes,
+    *openai.ROUTES,
     models.routes,
     system.routes,
     conversations.routes,

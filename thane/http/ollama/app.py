@@ -5,6 +5,7 @@ from __future__ import annotations
 from thane.http.native import chat as openai_chat
 from thane.http.native import models as openai_models
 from thane.http.ollama import chat, models
+from thane.http.openai import app as openai
 from thane.http.problems import ollama_problem
 from thane.http.quart_app import ThaneApp
 from thane.http.replies import mark_requests
@@ -14,6 +15,7 @@ ROUTES = (
     models.routes,
     chat.routes,
     openai_chat.openai_routes,
+    *openai.ROUTES,
     openai_models.routes,
 )
 """What makes the blueprints of this listener."""

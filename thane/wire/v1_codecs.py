@@ -1,0 +1,24 @@
+"""The protocols under `/v1` besides chat completions, each as one value like those in `thane.wire.codecs`."""
+
+from __future__ import annotations
+
+from thane.wire import openai_completions
+from thane.wire.chat import ChatRequest
+from thane.wire.codecs import Codec
+from thane.wire.errors import openai_error
+from thane.wire.openai_completions import CompletionStream, CompletionWhole
+from thane.wire.openai_reply import HEARTBEAT
+
+
+def _never(_request: ChatRequest) -> bool:
+    return False
+
+
+COMPLETIONS = Codec(
+    decode=openai_completions.decode,
+    stream=CompletionStream,
+    whole=CompletionWhole,
+    refuse=openai_error,
+    says_refusals=_never,
+    heartbeat=HEARTBEAT,
+)
