@@ -306,6 +306,24 @@ async def test_a_generator_that_is_not_used_up_is_closed_all_the_same(autojump_c
     assert pieces.closed.is_set()
 
 
+async def test_a_generator_is_closed_when_the_client_is_gone_before_the_head(
+    app: ThaneApp, autojump_clock: MockClock
+) -> None:
+    pieces = Pieces(b"one", b"two")
+    kept = pieces.run()
+
+    @app.get("/")
+    async def answer() -> Response:
+        return await stream(kept, content_type="text/plain")
+
+    async with serving(app) as served, await served.connect() as client:
+        await client.send(raw_request("GET", "/"))
+        await client.stream.send_eof()
+        assert b"" == await client.read_all()
+        with trio.fail_after(5):
+            await pieces.closed.wait()
+
+
 async def test_a_stream_has_no_end_of_its_own(app: ThaneApp, autojump_clock: MockClock) -> None:
     streaming(app, Pieces(b"one", b"two", wait=3600))
     async with serving(app) as served:

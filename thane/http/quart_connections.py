@@ -40,21 +40,26 @@ class HttpConnection(ASGIHTTPConnection):
         await self._respond(send, await self.app.handle_request(request))
 
     async def _respond(self, send: Send, response: Any) -> None:
-        headers = encode_headers(response.headers)
-        await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+        head = {
+            "type": "http.response.start",
+            "status": response.status_code,
+            "headers": encode_headers(response.headers),
+        }
         body = response.response
         if isinstance(body, DataBody):
+            await send(head)
             await send({"type": "http.response.body", "body": body.data[body.begin : body.end]})
-            return
-        if not isinstance(response, Response):  # Werkzeug's own, for a redirect
+        elif not isinstance(response, Response):  # Werkzeug's own, for a redirect
+            await send(head)
             await send({"type": "http.response.body", "body": b"".join(response.iter_encoded())})
-            return
-        async with body as pieces:
-            if self.scope["method"] != "HEAD":
-                async for piece in pieces:
-                    data = piece.encode() if isinstance(piece, str) else piece
-                    await send({"type": "http.response.body", "body": data, "more_body": True})
-        await send({"type": "http.response.body"})
+        else:
+            async with body as pieces:  # before the head, so that it is closed however early the client is gone
+                await send(head)
+                if self.scope["method"] != "HEAD":
+                    async for piece in pieces:
+                        data = piece.encode() if isinstance(piece, str) else piece
+                        await send({"type": "http.response.body", "body": data, "more_body": True})
+            await send({"type": "http.response.body"})
 
 
 class WebsocketConnection(ASGIWebsocketConnection):
