@@ -10,6 +10,7 @@ import structlog
 import trio
 from quart import Response, abort, redirect, request, websocket
 from quart.typing import ResponseTypes
+from quart.wrappers.base import ClientDisconnectedError
 from trio.testing import MockClock
 from trio_websocket import ConnectionClosed, wrap_client_stream
 
@@ -17,6 +18,7 @@ from thane.config.settings import Limits
 from thane.errors import ClientError, DependencyError
 from thane.http.problems import native_problem, ollama_problem
 from thane.http.quart_app import ThaneApp, request_id, stream
+from thane.http.site import ASGIMessage, Receive, Scope, Send
 from thane.testing.serving import Answer, serving
 from thane.testing.serving import request as raw_request
 
@@ -316,12 +318,15 @@ async def test_a_generator_is_closed_when_the_client_is_gone_before_the_head(
     async def answer() -> Response:
         return await stream(kept, content_type="text/plain")
 
-    async with serving(app) as served, await served.connect() as client:
-        await client.send(raw_request("GET", "/"))
-        await client.stream.send_eof()
-        assert b"" == await client.read_all()
-        with trio.fail_after(5):
-            await pieces.closed.wait()
+    async def door(scope: Scope, receive: Receive, send: Send, /) -> None:
+        async def fail(message: ASGIMessage) -> None:
+            raise ClientDisconnectedError
+
+        await app(scope, receive, send if scope["type"] == "lifespan" else fail)
+
+    async with serving(door) as served:
+        await served.ask("GET", "/")
+    assert pieces.closed.is_set()
 
 
 async def test_a_stream_has_no_end_of_its_own(app: ThaneApp, autojump_clock: MockClock) -> None:
