@@ -353,6 +353,15 @@ async def test_a_continuing_turn_gets_the_history_as_it_is_when_its_time_comes(a
         )
 
 
+async def test_the_system_message_of_a_continuing_turn_stays_first(autojump_clock: MockClock) -> None:
+    """Many chat templates take a system message only there."""
+    async with rooms() as house:
+        first = await house.ask(turn("one", channel="api"))
+        new = (Message("system", "be kind"), "two")
+        await house.ask(turn(*new, channel="api", conversation_id=first.conversation_id, continues=True))
+        assert ["be kind", "one", "You said one", "two"] == [each.content for each in house.agent.turns[-1].messages]
+
+
 async def test_a_continuing_turn_of_an_unknown_conversation_begins_it(autojump_clock: MockClock) -> None:
     async with rooms() as house:
         answer = await house.ask(turn("one", channel="api", conversation_id="c_0123456789abcdef", continues=True))

@@ -141,7 +141,8 @@ class Conductor:
             above = path[-1].key
             history = identity.read(ticket.turn.messages, above.removeprefix(identity.FOREIGN))
             ticket.place = place(history, 0, conversation.record.id, above, path[-1].position + 1)
-        messages = (*(record.message for record in path), *ticket.turn.messages)
+        system, new = identity.apart(ticket.turn.messages)
+        messages = (*system, *(record.message for record in path), *new)
         return msgspec.structs.replace(ticket.turn, messages=messages, continues=False)
 
     def _failed(self, ticket: Ticket, failure: FailureKind, message: str) -> RunFailed:

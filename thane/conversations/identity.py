@@ -83,7 +83,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
 def read(messages: Iterable[Message], parent: str = ROOT) -> History:
     """The history of a request, below `parent`."""
-    said = tuple(message for message in messages if message.role != "system")
+    _, said = apart(messages)
     keys: list[str] = []
     answer = -1
     for index, message in enumerate(said):
@@ -92,6 +92,13 @@ def read(messages: Iterable[Message], parent: str = ROOT) -> History:
         if message.role == "assistant":
             answer = index
     return History(said, tuple(keys), answer)
+
+
+def apart(messages: Iterable[Message]) -> tuple[tuple[Message, ...], tuple[Message, ...]]:
+    """System messages, which are of a request and not of a conversation, and the others."""
+    messages = tuple(messages)
+    system = tuple(message for message in messages if message.role == "system")
+    return system, tuple(message for message in messages if message.role != "system") if system else messages
 
 
 def key(parent: str, message: Message) -> str:

@@ -20,11 +20,15 @@ from thane.wire.errors import FieldError
 
 
 class ChatRequest(msgspec.Struct, frozen=True):
-    """A turn, and how its answer is to be written. `wants_usage`: OpenAI's `stream_options.include_usage`."""
+    """A turn, and how its answer is to be written. `wants_usage`: OpenAI's `stream_options.include_usage`.
+
+    `wants_context`: whether an answer of Ollama's `/api/generate` says how to go on from it.
+    """
 
     turn: Turn
     stream: bool
     wants_usage: bool = False
+    wants_context: bool = False
 
 
 class Opening(msgspec.Struct, frozen=True):

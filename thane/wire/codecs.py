@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from thane.config.settings import Limits
-from thane.wire import native_chat, ollama_chat, openai_chat
+from thane.wire import native_chat, ollama_chat, ollama_generate, openai_chat
 from thane.wire.chat import ChatRequest, Encoder, Opening
 from thane.wire.errors import Refusal, ollama_error, openai_error
 from thane.wire.native_chat import NativeStream, NativeWhole
+from thane.wire.ollama_generate import GenerateStream, GenerateWhole
 from thane.wire.ollama_reply import OllamaStream, OllamaWhole, speaks_at_once
 from thane.wire.openai_reply import HEARTBEAT, OpenAiStream, OpenAiWhole
 
@@ -40,6 +41,13 @@ OLLAMA = Codec(
     whole=OllamaWhole,
     refuse=ollama_error,
     says_refusals=speaks_at_once,
+)
+OLLAMA_GENERATE = Codec(
+    decode=ollama_generate.decode,
+    stream=GenerateStream,
+    whole=GenerateWhole,
+    refuse=ollama_error,
+    says_refusals=_never,
 )
 OPENAI = Codec(
     decode=openai_chat.decode,

@@ -27,6 +27,7 @@ _GO_TYPES = {
     "function": "api.ToolCallFunction",
     "arguments": "api.ToolCallFunctionArguments",
     "options": "map[string]interface {}",
+    "context": "[]int",
 }
 _GO_KINDS = {"number": "float64", "integer": "int", "array": "[]interface {}", "object": "map[string]interface {}"}
 _WHOLE_NUMBERS = {
@@ -84,14 +85,12 @@ def decode(document: Any, headers: Mapping[str, str], limits: Limits) -> ChatReq
         plain(item) or _message(body.element("messages", index), limits) for index, item in enumerate(given)
     )
     tools = tuple(_tool(each) for each in body.objects("tools"))
-    top = body.integer("top_logprobs")
-    if top is not None and not 0 <= top <= 20:
-        raise FieldError("top_logprobs must be between 0 and 20", "top_logprobs")
+    check_logprobs(body)
     turn = Turn(
         messages=messages,
         model=model,
         tools=tools,
-        options=_options(body),
+        options=options_of(body),
         caller=caller.identify(headers, messages, tools, body.values),
     )
     return ChatRequest(turn, stream=body.flag("stream", default=True))
@@ -110,7 +109,6 @@ def _message(fields: Fields, limits: Limits) -> Said:
         raise FieldError(
             f'invalid role: "{role}", role must be one of [system, user, assistant, tool]', fields.where("role")
         )
-    images = [image.rpartition(";base64,")[2] for image in fields.strings("images")]
     return Said(
         role=_ROLES[role],
         content=fields.text("content"),
@@ -118,8 +116,21 @@ def _message(fields: Fields, limits: Limits) -> Said:
         calls=[_call(each) for each in fields.objects("tool_calls")],
         call_id=fields.text("tool_call_id"),
         tool_name=fields.text("tool_name"),
-        images=check_images(images, limits, fields.where("images")) if images else (),
+        images=images_of(fields, limits),
     )
+
+
+def images_of(fields: Fields, limits: Limits) -> tuple[str, ...]:
+    """The images beside a text, as base64."""
+    images = [image.rpartition(";base64,")[2] for image in fields.strings("images")]
+    return check_images(images, limits, fields.where("images")) if images else ()
+
+
+def check_logprobs(body: Fields) -> None:
+    """Refuse a `top_logprobs` that Ollama refuses."""
+    top = body.integer("top_logprobs")
+    if top is not None and not 0 <= top <= 20:
+        raise FieldError("top_logprobs must be between 0 and 20", "top_logprobs")
 
 
 def _call(fields: Fields) -> Call:
@@ -143,7 +154,8 @@ def parameters_of(function: Fields) -> JSON:
     return {"type": "object", "properties": {}} | {key: each for key, each in parameters.items() if each is not None}
 
 
-def _options(body: Fields) -> Options:
+def options_of(body: Fields) -> Options:
+    """What is asked of the model, in chat and generate alike."""
     given = body.object("options")
     extra = {key: _option(key, value) for key, value in given.values.items() if value is not None} if given else {}
     tokens = extra.pop("num_predict", None)

@@ -1,0 +1,67 @@
+"""The official Python client of Ollama against the Ollama listener, in all that is not chat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import ollama
+import pytest
+import trio
+
+from tests.http.scripted import Site, failed, finished, plays, says, site
+from thane.turn import Text, Thinking
+
+AWKWARD = ("Grüße, ", "a\u2028b\u2029c\u0085d ", "<b>&amp;</b> ", '"quoted" \\ \n\ttab ', "🙂 ")
+
+
+async def use[T](place: Site, work: Callable[[ollama.Client], T]) -> T:
+    """What a client makes of the site; it blocks, hence the thread."""
+
+    def run() -> T:
+        with ollama.Client(f"http://127.0.0.1:{place.ollama.port}") as client:
+            return work(client)
+
+    return await trio.to_thread.run_sync(run)
+
+
+async def refused(place: Site, work: Callable[[ollama.Client], object]) -> tuple[int, str]:
+    with pytest.raises(ollama.ResponseError) as caught:
+        await use(place, work)
+    return caught.value.status_code, caught.value.error
+
+
+async def test_generate_is_read_to_the_letter() -> None:
+    async with site(says(*AWKWARD)) as place:
+        whole = await use(place, lambda client: client.generate("thane", "What's <new> & old?"))
+        parts = await use(place, lambda client: list(client.generate("thane", "hi", stream=True)))
+        assert "What's <new> & old?" == place.conversations.turns[0].messages[-1].content
+    assert "".join(AWKWARD) == whole.response == "".join(part.response or "" for part in parts)
+    assert (True, "stop", 12, 5) == (whole.done, whole.done_reason, whole.prompt_eval_count, whole.eval_count)
+    assert whole.context == parts[-1].context
+
+
+async def test_generate_goes_on_from_a_context() -> None:
+    async with site() as place:
+        first = await use(place, lambda client: client.generate("thane", "one"))
+        await use(place, lambda client: client.generate("thane", "two", context=first.context))
+        assert [False, True] == [turn.continues for turn in place.conversations.turns]
+
+
+async def test_generate_keeps_thinking_apart() -> None:
+    async with site(plays(Thinking("Hm."), Text("Sure."), finished("Sure."))) as place:
+        said = await use(place, lambda client: client.generate("thane", "hi", think=True))
+    assert ("Sure.", "Hm.") == (said.response, said.thinking)
+
+
+async def test_generate_says_what_went_wrong() -> None:
+    async with site(plays(failed())) as place:
+        assert (502, failed().message) == await refused(place, lambda client: client.generate("thane", "hi"))
+        assert (404, "model 'nope' not found") == await refused(place, lambda client: client.generate("nope", "hi"))
+
+
+@pytest.mark.parametrize(("keep_alive", "reason"), [(0, "unload"), ("5m", "load")])
+async def test_generate_without_a_prompt_loads_and_unloads(keep_alive: Any, reason: str) -> None:
+    async with site() as place:
+        told = await use(place, lambda client: client.generate("thane", keep_alive=keep_alive))
+    assert (True, reason) == (told.done, told.done_reason)
