@@ -500,6 +500,9 @@ async def _move(chat: Chat, kind: str, text: str, number: int) -> None:
 @example([(2, "say", "off a", 0), (3, "say", "off a", 0)] * 4, True, 3)
 @example([(4, "say", "slow", 0), (3, "say", "hi", 0), (3, "say", "slow", 0), (3, "say", "fail", 0)], False, 1)
 @example([(3, "say", "off a", 0), (3, "stop", "hi", 0), (2, "say", "off a", 0), (3, "say", "hi", 0)], False, 9)
+@example([(3, "say", "off a", 0), (0, "say", "hi", 0), (2, "say", "off a", 0), (3, "say", "off a", 0)], True, 0)
+@example([(3, "say", "slow", 0), (3, "stop", "off a", 0), (2, "say", "slow", 0), (3, "say", "hi", 0)], False, 0)
+@example([(3, "say", "fail", 0), (2, "say", "fail", 0), (3, "say", "hi", 0), (0, "say", "hi", 0)], False, 1)
 @example([(2, "say", "fail", 0), (3, "say", "fail", 0), (3, "say", "fail", 0), (2, "say", "hi", 0)], False, 0)
 def test_no_two_chats_ever_share_a_conversation(
     script: list[tuple[int, str, str, int]], together: bool, restart_at: int

@@ -205,3 +205,13 @@ def test_answers_are_given_last_first_and_no_more_than_asked_for() -> None:
     assert (5, 3) == history.answers(2)
     assert () == read([user("a")]).answers(2)
     assert identity.window(history.said, 2) == (digest(assistant("f")), digest(user("g")))
+
+
+def test_a_turn_is_all_since_the_answer_before_what_the_user_asked_last() -> None:
+    calling, result = Message("assistant", tool_calls=(CALL,)), Message("tool", "{}")
+    assert 1 == identity.count_of_turn([user("a")])
+    assert 1 == identity.count_of_turn([user("a"), assistant("b"), user("c")])
+    assert 2 == identity.count_of_turn([user("a"), assistant("b"), user("c"), user("d")])
+    assert 3 == identity.count_of_turn([user("a"), assistant("b"), user("c"), calling, result])
+    assert 2 == identity.count_of_turn([calling, result]) == len([calling, result])
+    assert 0 == identity.count_of_turn([])

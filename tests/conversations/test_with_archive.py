@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import trio
 from trio.testing import wait_all_tasks_blocked
 
@@ -14,6 +15,7 @@ from thane.agent.engine import RunContext
 from thane.clock import SystemClock
 from thane.config.settings import Storage
 from thane.memory.archive import Archive
+from thane.memory.records import ConversationRecord
 from thane.storage.database import open_database
 from thane.turn import RunFinished, Turn
 
@@ -58,6 +60,23 @@ async def test_a_home_assistants_trimmed_history_is_known_again_after_a_restart(
     async with house(tmp_path, seed=1) as (thane, _):
         answer = await thane.ask(turn(*said[4:], "say 4", channel="ha"))
         assert asked[0].conversation_id == answer.conversation_id
+
+
+async def test_after_a_crash_in_a_home_assistants_turn_nobody_is_known_by_a_trimmed_history(tmp_path: Path) -> None:
+    trimmed = "two", assistant("You said two"), "three"
+    for crashes in (False, True):
+        folder = tmp_path / str(crashes)
+        folder.mkdir()
+        async with house(folder) as (thane, archive):
+            await thane.ask(turn("one", channel="ha"))
+            asked = await thane.ask(turn("one", assistant("You said one"), "two", channel="ha"))
+            run = (await archive.runs())[0]
+            if crashes:
+                lost = msgspec.structs.replace(run, id="r_lost", state="running")
+                archive.run_started(ConversationRecord("c_lost", "ha", "", run.started_at, run.started_at), lost)
+        async with house(folder, seed=1) as (thane, _):
+            answer = await thane.ask(turn(*trimmed, channel="ha"))
+            assert (asked.conversation_id == answer.conversation_id) == (not crashes)
 
 
 async def test_regenerating_stores_the_question_once(tmp_path: Path) -> None:

@@ -214,7 +214,6 @@ class Conductor:
         id_, where = conversation.record.id, ticket.place
         answer = messages[-1] if len(messages) > len(where.asked) else None
         asked = tuple(message for message in ticket.turn.messages if message.role != "system")
-        new = next((count for count, each in enumerate(reversed(asked)) if each.role == "assistant"), len(asked))
         failed = isinstance(final, RunFailed)
         said, parts = "", list[str]()
         if answer is not None:
@@ -231,7 +230,7 @@ class Conductor:
                 user=conversation.record.user,
                 at=now,
                 asked=identity.window(asked, WINDOW),
-                new=new,
+                new=identity.count_of_turn(asked),
                 said=said,
                 parent=where.key,
                 answer="\n\n".join(part for part in parts if part),

@@ -176,6 +176,13 @@ def window(said: Sequence[Message], most: int) -> tuple[str, ...]:
     return tuple(digest(message) for message in said[-most:])
 
 
+def count_of_turn(said: Sequence[Message]) -> int:
+    """How many messages at the end belong to the last thing that the user asked, tool rounds and all."""
+    last = next((index for index in range(len(said) - 1, -1, -1) if said[index].role == "user"), -1)
+    before = next((index for index in range(last, -1, -1) if said[index].role == "assistant"), -1)
+    return len(said) - before - 1
+
+
 def continues(visible: Sequence[str], whole: Sequence[str]) -> bool:
     """Whether `visible`, the window of a history that may have lost its beginning, is how `whole` ends.
 

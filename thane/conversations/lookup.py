@@ -74,7 +74,7 @@ class Lookup:
             if verdict.outcome == "unknown":
                 continue
             found = verdict.conversation_id
-            if found and (found in evidence.called or self._is_alone(history, index, caller, holders)):
+            if found and (found in evidence.called or self._is_alone(history, index, caller, found)):
                 return self._below(history, index, found)
             return place(history, history.answer + 1, named)
         if caller.channel == "ha" and not named:
@@ -111,14 +111,14 @@ class Lookup:
             return place(history, index + 1, conversation_id, words.stored)
         return place(history, index + 1, conversation_id, history.keys[index])
 
-    def _is_alone(self, history: History, index: int, caller: Caller, holders: Sequence[Holder]) -> bool:
-        """Whether none but the holders of a node can be meant, were the beginning of this history gone.
+    def _is_alone(self, history: History, index: int, caller: Caller, conversation_id: str) -> bool:
+        """Whether no other conversation can be meant, were the beginning of this history gone.
 
         What a client still sends of a long chat may look like the whole of another one.
         """
         if caller.channel == "ha" and not self._knows_home_assistants():
             return False
-        return not self._ending_in(history, index, caller) - {holder.conversation_id for holder in holders}
+        return not self._ending_in(history, index, caller) - {conversation_id}
 
     def _trimmed(self, history: History, caller: Caller) -> Place:
         """Where a history of Home Assistant's stands whose beginning is gone: in the one conversation that ended so.
@@ -152,32 +152,35 @@ class Lookup:
                 break
             before = page[-1].id
         for record in reversed(recent):
-            if words := _last_words(record, await self._archive.messages(record.id)):
-                self._remembered.note(words)
+            path = path_to_head(await self._archive.messages(record.id))
+            words = _last_words(record, path)
+            self._remembered.note(words)
+            runs = await self._archive.runs(conversation_id=record.id)
+            is_whole = bool(words.before) or not (path and path[0].parent_key)
+            if not is_whole or any(run.state != "done" for run in runs):
+                # What its client shows is not what is stored: an error, a part of an answer, an older beginning.
+                self._remembered.forget_home_assistants(record.updated_at)
 
 
-def _last_words(record: ConversationRecord, messages: Sequence[MessageRecord]) -> LastWords | None:
+def _last_words(record: ConversationRecord, path: Sequence[MessageRecord]) -> LastWords:
     """How a conversation ended, from what is stored of it. Whether its client got all of that is not known any more."""
-    path = path_to_head(messages)
-    history = identity.read(each.message for each in path)
-    if history.answer < 0:
-        return None
-    above, answer = path[: history.answer], path[history.answer]
-    new = next((count for count, each in enumerate(reversed(above)) if each.message.role == "assistant"), len(above))
+    answer = path[-1] if path and path[-1].message.role == "assistant" else None
+    asked = [each.message for each in (path if answer is None else path[:-1])]
+    last = path[-1].key if path else ""
     return LastWords(
         conversation_id=record.id,
-        run_id=answer.run_id,
+        run_id=path[-1].run_id if path else "",
         channel=record.channel,
         user=record.user,
         at=record.updated_at,
-        asked=identity.window([each.message for each in above], WINDOW),
-        new=new,
-        said=identity.digest(answer.message),
-        parent=answer.parent_key.removeprefix(FOREIGN) or identity.ROOT,
-        answer=answer.message.content,
-        stored=path[-1].key,
+        asked=identity.window(asked, WINDOW),
+        new=identity.count_of_turn(asked),
+        said=identity.digest(answer.message) if answer else "",
+        parent=(answer.parent_key if answer else last).removeprefix(FOREIGN) or identity.ROOT,
+        answer=answer.message.content if answer else "",
+        stored=last,
         is_cut_off=True,
-        calls=tuple(call.id for call in answer.message.tool_calls),
+        calls=tuple(call.id for call in answer.message.tool_calls) if answer else (),
     )
 
 

@@ -29,7 +29,7 @@ class LastWords(msgspec.Struct, frozen=True):
     asked: tuple[str, ...]
     """Digests of the last messages of the request."""
     new: int
-    """How many of these were new: said since the answer before."""
+    """How many of these belong to the last thing that the user asked."""
     said: str
     """Digest of the answer; "" where there was none."""
     parent: str
@@ -45,20 +45,26 @@ class LastWords(msgspec.Struct, frozen=True):
 
     @property
     def before(self) -> tuple[str, ...]:
-        """Digests of the last messages up to the answer before."""
+        """Digests of the last messages up to the answer before the last thing that the user asked."""
         return self.asked[: -self.new or None]
+
+    @property
+    def may_be_dropped(self) -> bool:
+        """Whether the client may go on as if the turn had not been.
+
+        Home Assistant does so with every turn whose pipeline ends early, and that may be after the answer.
+        """
+        return self.is_cut_off or self.channel == "ha" or bool(self.calls)
 
     def may_end_in(self, visible: Sequence[str]) -> bool:
         """Whether the client's history may be one that ends in `visible`, its last answer last.
 
         One that was cut off may keep a part of the answer or an error in its place, or drop the turn (CLIENTS.md).
         """
-        if self.said and identity.continues(visible, (*self.asked, self.said)):
-            return True
-        if not self.is_cut_off:
-            return False
-        return identity.continues(visible[:-1], self.asked) or (
-            bool(self.before) and identity.continues(visible, self.before)
+        return (
+            (bool(self.said) and identity.continues(visible, (*self.asked, self.said)))
+            or (self.is_cut_off and identity.continues(visible[:-1], self.asked))
+            or (self.may_be_dropped and bool(self.before) and identity.continues(visible, self.before))
         )
 
 
@@ -88,7 +94,7 @@ class Remembered:
             oldest = self._last[next(iter(self._last))]
             self._drop(oldest.conversation_id)
             if oldest.channel == "ha":
-                self._forgotten_at = max(self._forgotten_at, oldest.at)
+                self.forget_home_assistants(oldest.at)
 
     def evidence(self, call_ids: Iterable[str], users: dict[str, str]) -> identity.Evidence:
         """What is known about who asked for these calls and who waits for any."""
@@ -127,6 +133,10 @@ class Remembered:
             and words.may_end_in(visible)
         )
 
+    def forget_home_assistants(self, at: float) -> None:
+        """Take note that a Home Assistant conversation that was last used at `at` is not remembered."""
+        self._forgotten_at = max(self._forgotten_at, at)
+
     def knows_home_assistants(self, now: float, idle_seconds: float) -> bool:
         """Whether every Home Assistant conversation of the last `idle_seconds` is remembered."""
         return now - self._forgotten_at > idle_seconds
@@ -143,11 +153,9 @@ class Remembered:
 
     def _entries(self, words: LastWords) -> tuple[tuple[dict[str, set[str]], Iterable[str]], ...]:
         """Each index, with the entries that it has for these words."""
-        if not words.is_cut_off:
-            return (self._called, set(words.calls)), (self._ends, {words.said})
         return (
             (self._called, set(words.calls)),
-            (self._cut_off, {words.parent}),
-            (self._ends, {words.said, *words.before[-1:]}),
-            (self._unanswered, set(words.asked[-1:])),
+            (self._cut_off, {words.parent} if words.is_cut_off else ()),
+            (self._ends, {words.said, *(words.before[-1:] if words.may_be_dropped else ())}),
+            (self._unanswered, set(words.asked[-1:]) if words.is_cut_off else ()),
         )
