@@ -12,6 +12,8 @@ from tests.clients.asking import WEATHER, Client, Doors, Question, Said
 from tests.http.scripted import Script, Site, failed, finished, plays, says, site
 from thane.turn import Text, Thinking, ToolCall
 
+pytestmark = pytest.mark.timeout(400)  # the first one may have to bring the JavaScript clients
+
 CHATTING = asking.WHOLE | asking.STREAMING | node_clients.WHOLE | node_clients.STREAMING
 STREAMING = asking.STREAMING | asking.TEXT_STREAMING | node_clients.STREAMING
 ALL = CHATTING | asking.TEXT_WHOLE | asking.TEXT_STREAMING
