@@ -7,16 +7,18 @@ from collections.abc import Sequence
 import pytest
 import trio
 
-from tests.clients import asking, node_clients
+from tests.clients import asking, node_clients, responses_clients
 from tests.clients.asking import WEATHER, Client, Doors, Question, Said
 from tests.http.scripted import Script, Site, failed, finished, plays, says, site
 from thane.turn import Text, Thinking, ToolCall
 
 pytestmark = pytest.mark.timeout(400)  # the first one may have to bring the JavaScript clients
 
-CHATTING = asking.WHOLE | asking.STREAMING | node_clients.WHOLE | node_clients.STREAMING
-STREAMING = asking.STREAMING | asking.TEXT_STREAMING | node_clients.STREAMING
-ALL = CHATTING | asking.TEXT_WHOLE | asking.TEXT_STREAMING
+CHATTING_WHOLE = asking.WHOLE | responses_clients.WHOLE | node_clients.WHOLE
+CHATTING_STREAMING = asking.STREAMING | responses_clients.STREAMING | node_clients.STREAMING
+CHATTING = CHATTING_WHOLE | CHATTING_STREAMING
+STREAMING = CHATTING_STREAMING | asking.TEXT_STREAMING
+ALL = CHATTING | STREAMING | asking.TEXT_WHOLE
 AWKWARD = ("Grüße, ", "a\u2028b\u2029c\u0085d ", "<b>&amp;</b> ", '"quoted" \\ \n\ttab ', "🙂 ", '{"json": 1}')
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients import asking, node_clients
+from tests.clients import asking, node_clients, responses_clients
 from tests.clients.asking import Client, Doors, Question
 from tests.e2e.program import Program, running
 
 pytestmark = pytest.mark.e2e
 
-STREAMING = asking.STREAMING | node_clients.STREAMING
-CLIENTS = asking.WHOLE | node_clients.WHOLE | STREAMING
+STREAMING = asking.STREAMING | asking.TEXT_STREAMING | responses_clients.STREAMING | node_clients.STREAMING
+CLIENTS = asking.WHOLE | asking.TEXT_WHOLE | responses_clients.WHOLE | node_clients.WHOLE | STREAMING
 
 
 @pytest.fixture(scope="module", name="thane")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from thane.wire import openai_completions
+from thane.wire import openai_completions, openai_responses
 from thane.wire.chat import ChatRequest
 from thane.wire.codecs import Codec
 from thane.wire.errors import openai_error
 from thane.wire.openai_completions import CompletionStream, CompletionWhole
 from thane.wire.openai_reply import HEARTBEAT
+from thane.wire.openai_responses_reply import ResponseStream, ResponseWhole
 
 
 def _never(_request: ChatRequest) -> bool:
@@ -18,6 +19,14 @@ COMPLETIONS = Codec(
     decode=openai_completions.decode,
     stream=CompletionStream,
     whole=CompletionWhole,
+    refuse=openai_error,
+    says_refusals=_never,
+    heartbeat=HEARTBEAT,
+)
+RESPONSES = Codec(
+    decode=openai_responses.decode,
+    stream=ResponseStream,
+    whole=ResponseWhole,
     refuse=openai_error,
     says_refusals=_never,
     heartbeat=HEARTBEAT,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from thane.http.openai import completions
+from thane.http.openai import completions, responses
 
-ROUTES = (completions.routes,)
+ROUTES = (completions.routes, responses.routes)
 """What makes the blueprints."""
