@@ -20,6 +20,7 @@ from thane.config.load import Loaded
 from thane.errors import ConfigurationError
 from thane.http.ollama import app as ollama_app
 from thane.http.rooms import Rooms
+from thane.testing.fake_ollama import FakeModel, open_fake_ollama
 
 
 def free_port() -> int:
@@ -81,6 +82,19 @@ async def test_what_was_said_and_told_is_there_after_a_restart(tmp_path: Path) -
     assert ["hello", said["response"]] == [message["content"] for message in known["messages"]]
     kinds = [event["kind"] for event in log["events"]]
     assert ["started", "draining", "stopped", "started"] == [kind for kind in kinds if kind != "request_refused"]
+
+
+async def test_embeddings_come_from_their_own_model_server(tmp_path: Path) -> None:
+    async with open_fake_ollama(models=(FakeModel("nomic-embed-text", 2048, ("embedding",)),)) as fake:
+        chosen = configured(tmp_path, embeddings=settings.Embeddings(enabled=True, baseurl=fake.url))
+        ollama = f"http://127.0.0.1:{chosen.ollama_api.port}"
+        async with serving(chosen) as client:
+            await answers(client, f"{ollama}/api/version")
+            made = (await client.post(f"{ollama}/api/embed", json={"model": "thane", "input": "one"})).json()
+            listed = (await client.get(f"{ollama}/api/tags")).json()
+        assert ["/api/embed"] == [request.path for request in fake.requests]
+    assert 3 == len(made["embeddings"][0])
+    assert "nomic-embed-text" not in [model["name"] for model in listed["models"]]  # it answers no turns
 
 
 async def test_without_the_ollama_api_there_is_one_port(tmp_path: Path) -> None:

@@ -9,7 +9,9 @@ import ollama
 import pytest
 import trio
 
+from tests.http.ollama.model_server import MODELS, open_embedder
 from tests.http.scripted import Site, failed, finished, plays, says, site
+from thane.testing.fake_ollama import open_fake_ollama
 from thane.turn import Text, Thinking
 
 AWKWARD = ("Grüße, ", "a\u2028b\u2029c\u0085d ", "<b>&amp;</b> ", '"quoted" \\ \n\ttab ', "🙂 ")
@@ -65,3 +67,26 @@ async def test_generate_without_a_prompt_loads_and_unloads(keep_alive: Any, reas
     async with site() as place:
         told = await use(place, lambda client: client.generate("thane", keep_alive=keep_alive))
     assert (True, reason) == (told.done, told.done_reason)
+
+
+async def test_embeddings_come_from_the_model_server() -> None:
+    async with (
+        open_fake_ollama(models=MODELS) as fake,
+        open_embedder(fake) as embedder,
+        site(embedder=embedder) as place,
+    ):
+        several = await use(place, lambda client: client.embed("nomic-embed-text", ["one", "a b"], dimensions=3))
+        one = await use(place, lambda client: client.embed("nomic-embed-text", "one"))
+        older = await use(place, lambda client: client.embeddings("nomic-embed-text", "a b"))
+        none = await use(place, lambda client: client.embed("nomic-embed-text", []))
+    assert 2 == len(several.embeddings)
+    assert several.embeddings[0] == one.embeddings[0]
+    assert [3.0, 1.0, 1.0] == older.embedding
+    assert [] == none.embeddings
+
+
+async def test_embeddings_that_nobody_makes_are_refused_in_words() -> None:
+    async with site() as place:
+        status, words = await refused(place, lambda client: client.embed("thane", "hi"))
+    assert 501 == status
+    assert "embeddings.model" in words

@@ -21,6 +21,7 @@ from thane.http.native.app import build_native
 from thane.http.ollama.app import build_ollama
 from thane.http.rooms import Rooms
 from thane.ids import Ids
+from thane.models.embeddings import Embedder
 from thane.models.provider import ModelInfo
 from thane.testing.clock import TrioClock
 from thane.testing.serving import Answer, Served, serving
@@ -129,6 +130,7 @@ async def site(
     *,
     settings: Settings | None = None,
     models: tuple[ModelInfo, ...] = (ModelInfo("embedded", "embedded"),),
+    embedder: Embedder | None = None,
 ) -> AsyncGenerator[Site]:
     """Around the block, both listeners are served."""
     settings = settings or Settings()
@@ -150,6 +152,7 @@ async def site(
             home=None,
             health=Health(settings.health, clock, bus, source),
             models=lambda: models,
+            embedder=embedder,
         )
         native: Any = build_native(rooms)
         ollama: Any = build_ollama(rooms)

@@ -43,7 +43,7 @@ NOT_YET: dict[str, str] = {
 } | dict.fromkeys(
     (
         *("anthropic", "talents_dir", "persona_file", "paths", "context", "capability_tags", "channel_tags", "archive"),
-        *("extraction", "episodic", "prewarm", "state_window", "embeddings", "search", "shell_exec", "workspace"),
+        *("extraction", "episodic", "prewarm", "state_window", "search", "shell_exec", "workspace"),
         *("mcp", "mqtt", "person", "unifi", "signal", "email", "forge", "media", "metacognitive", "carddav"),
         *("identity", "openclaw", "debug"),
     ),

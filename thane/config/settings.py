@@ -82,6 +82,8 @@ class Limits(Section, frozen=True):
     """Messages in one request."""
     tools_per_turn: Count = 512
     """Tools in one request."""
+    texts_per_embedding: Count = 2048
+    """Texts in one request for embeddings."""
 
 
 class Shutdown(Section, frozen=True):
@@ -155,6 +157,15 @@ class Models(Section, frozen=True):
     """Longest line that a model server may send."""
     refresh_seconds: Seconds = 60.0
     """Pause between two questions to a model server which models it has."""
+
+
+class Embeddings(Section, frozen=True):
+    enabled: bool = False
+    """Make embeddings with `model`, also where a request asks one of Thane's own names for them."""
+    model: str = "nomic-embed-text"
+    """The model that makes them, by its name at the model server."""
+    baseurl: str = ""
+    """Where the Ollama server that has it listens; empty is `models.ollama_url`."""
 
 
 class Brain(Section, frozen=True):
@@ -330,6 +341,7 @@ class Settings(Section, frozen=True):
     supervisor: Supervisor = Supervisor()
     health: Health = Health()
     models: Models = Models()
+    embeddings: Embeddings = Embeddings()
     brain: Brain = Brain()
     agent: Agent = Agent()
     loops: Loops = Loops()
@@ -362,7 +374,6 @@ class Settings(Section, frozen=True):
     episodic: dict[str, Any] = {}
     prewarm: dict[str, Any] = {}
     state_window: dict[str, Any] = {}
-    embeddings: dict[str, Any] = {}
     search: dict[str, Any] = {}
     shell_exec: dict[str, Any] = {}
     workspace: dict[str, Any] = {}

@@ -16,13 +16,17 @@ if TYPE_CHECKING:
     from thane.ids import Ids
     from thane.loops.registry import LoopRegistry
     from thane.memory.archive import Archive
+    from thane.models.embeddings import Embedder
     from thane.models.provider import ModelInfo
     from thane.version import Version
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rooms:
-    """Collaborators of the routes. `models` lists the models that providers have now; `started_at` is epoch seconds."""
+    """Collaborators of the routes. `models` lists the models that providers have now; `started_at` is epoch seconds.
+
+    `embedder` is the model server that makes embeddings, where there is one.
+    """
 
     settings: Settings
     clock: Clock
@@ -36,3 +40,4 @@ class Rooms:
     home: House | None
     health: Health
     models: Callable[[], tuple[ModelInfo, ...]]
+    embedder: Embedder | None = None

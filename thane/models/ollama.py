@@ -21,6 +21,8 @@ import trio
 from thane import __version__, backoff
 from thane.config import settings as config
 from thane.ids import Ids
+from thane.models import embeddings
+from thane.models.embeddings import Embeddings, EmbedRequest
 from thane.models.http import Body, Connect, TrioTransport, body_of
 from thane.models.provider import ModelError, ModelInfo, ModelOutput, ModelRequest, ModelStream
 from thane.models.stream import AnswerReader, encode_request, said
@@ -105,6 +107,16 @@ class OllamaProvider:
         entries = self._decode(body, _Tags).models or []
         return tuple([await self._describe(entry) for entry in entries if entry.name or entry.model])
 
+    async def embed(self, request: EmbedRequest) -> Embeddings:
+        """See `Embedder.embed`. `models.first_token_timeout_seconds` bounds it: the model may have to be loaded."""
+        seconds = self._settings.first_token_timeout_seconds
+        path, content = embeddings.path_of(request), embeddings.encode(request)
+        body = await self._ask("POST", path, content, model=request.model, seconds=seconds)
+        try:
+            return embeddings.decode(body, request)
+        except msgspec.DecodeError as error:
+            raise self.error("The model server sent something that is no embedding.", temporary=False) from error
+
     async def _describe(self, entry: _Entry) -> ModelInfo:
         name = entry.model or entry.name
         context = entry.details.context_length if entry.details else None
@@ -134,13 +146,15 @@ class OllamaProvider:
                 return _Shown()  # gone meanwhile, or a server that has no /api/show
         return self._shown[key]
 
-    async def _ask(self, method: str, path: str, content: bytes) -> bytes:
-        """A short request, whole. Raises `ModelError`."""
-        with trio.move_on_after(self._settings.idle_timeout_seconds):
+    async def _ask(
+        self, method: str, path: str, content: bytes, *, model: str = "", seconds: float | None = None
+    ) -> bytes:
+        """A request with one answer, whole. Raises `ModelError`, also when it takes longer than `seconds`."""
+        with trio.move_on_after(self._settings.idle_timeout_seconds if seconds is None else seconds):
             response = await self._open(method, httpx2.URL(self._base + path), content)
             try:
                 if response.status_code != 200:
-                    raise await self._refusal(response, "")
+                    raise await self._refusal(response, model)
                 return await response.aread()
             except httpx2.HTTPError as error:
                 raise self._broken(error) from error

@@ -27,6 +27,7 @@ from typing import Any
 import msgspec
 import trio
 
+from thane.models.embeddings import normalised
 from thane.testing.ollama_script import Plan, Reply, Say, Step, Stop, Wait, answer, compile_reply
 
 type JSON = dict[str, Any]
@@ -81,6 +82,7 @@ class FakeOllama:
         self.models = models
         self.url = ""
         self.port = 0
+        self.pause = 0.0  # seconds of silence before the connection is closed, in the place of any answer but a chat's
         self.requests: list[Request] = []
         self._record = record
         self.connections: list[Connection] = []
@@ -135,23 +137,50 @@ class FakeOllama:
             self._notice()
         if path == "/api/chat" and method == "POST":
             return await self._chat(request, reader, stream)
-        await stream.send_all(self._fixed(request))
+        answer = self._fixed(request)
+        if self.pause:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_watch, reader, nursery.cancel_scope)
+                await trio.sleep(self.pause)
+                nursery.cancel_scope.cancel()
+                return False
+        await stream.send_all(answer)
         return True
 
     def _fixed(self, request: Request) -> bytes:
-        if request.path == "/":
-            return _plain(200, b"Ollama is running", "text/plain; charset=utf-8")
-        if request.path == "/api/version":
-            return _json(200, {"version": "0.32.7"})
-        if request.path == "/api/tags":
-            return _json(200, {"models": [_tags_entry(model) for model in self.models]})
-        if request.path == "/api/show":
-            name = request.body.get("model") or request.body.get("name")
-            for model in self.models:
-                if model.name == name:
-                    return _json(200, _show_answer(model))
-            return _json(404, {"error": f"model '{name}' not found"})
-        return _plain(404, b"404 page not found", "text/plain")
+        match request.path:
+            case "/":
+                answer = _plain(200, b"Ollama is running", "text/plain; charset=utf-8")
+            case "/api/version":
+                answer = _json(200, {"version": "0.32.7"})
+            case "/api/tags":
+                answer = _json(200, {"models": [_tags_entry(model) for model in self.models]})
+            case "/api/show":
+                answer = self._shown(request.body.get("model") or request.body.get("name"))
+            case "/api/embed" | "/api/embeddings":
+                answer = self._embedded(request.body, older=request.path == "/api/embeddings")
+            case _:
+                answer = _plain(404, b"404 page not found", "text/plain")
+        return answer
+
+    def _shown(self, name: str) -> bytes:
+        for model in self.models:
+            if model.name == name:
+                return _json(200, _show_answer(model))
+        return _json(404, {"error": f"model '{name}' not found"})
+
+    def _embedded(self, body: JSON, *, older: bool) -> bytes:
+        """The vectors of `vector_of`, by the newer path with length 1, as Ollama makes them."""
+        model = next((each for each in self.models if each.name == body["model"]), None)
+        if model is None:
+            return _json(404, {"error": f'model "{body["model"]}" not found, try pulling it first'})
+        if "embedding" not in model.capabilities:
+            return _json(501, {"error": "this model does not support embeddings"})
+        if older:
+            return _json(200, {"embedding": vector_of(body["prompt"])})
+        vectors = [normalised(vector_of(text)) for text in body["input"]]
+        counts = {"total_duration": 2_000_000, "prompt_eval_count": 3}
+        return _json(200, {"model": model.name, "embeddings": vectors} | counts)
 
     async def _chat(self, request: Request, reader: _Reader, stream: trio.abc.Stream) -> bool:
         reply = self._script.popleft() if self._script else self.default
@@ -230,6 +259,11 @@ async def _play(plan: Plan, stream: trio.abc.Stream) -> bool:
         else:
             await stream.send_all(part)
     return True
+
+
+def vector_of(text: str) -> tuple[float, ...]:
+    """What the server gives for a text: its length, its spaces, and 1."""
+    return float(len(text)), float(text.count(" ")), 1.0
 
 
 def _tags_entry(model: FakeModel) -> JSON:

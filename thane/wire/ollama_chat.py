@@ -28,6 +28,7 @@ _GO_TYPES = {
     "arguments": "api.ToolCallFunctionArguments",
     "options": "map[string]interface {}",
     "context": "[]int",
+    "dimensions": "int",
 }
 _GO_KINDS = {"number": "float64", "integer": "int", "array": "[]interface {}", "object": "map[string]interface {}"}
 _WHOLE_NUMBERS = {
@@ -59,7 +60,7 @@ class GoDialect:
 
     def wrong_type(self, path: Path, expected: str, value: object) -> FieldError:
         keys = _keys(path)
-        go_type = _GO_TYPES.get(keys[-1], "") if expected in ("array", "object") else ""
+        go_type = _GO_TYPES.get(keys[-1], "") if expected in ("array", "object", "number") else ""
         if isinstance(path[1], int):
             go_type = go_type.removeprefix("[]").replace("api.Tools", "api.Tool")
         place = ".".join(keys)

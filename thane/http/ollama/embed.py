@@ -1,0 +1,58 @@
+"""Embeddings in Ollama's protocol."""
+
+from __future__ import annotations
+
+from quart import Blueprint, Response, request
+
+from thane.http.body import read_json
+from thane.http.embedding import embed
+from thane.http.replies import refuse_with
+from thane.http.rooms import Rooms
+from thane.models.embeddings import EmbedRequest
+from thane.wire import ollama_embed
+from thane.wire.codecs import OLLAMA
+from thane.wire.ollama_embed import EmbedCall
+
+
+def routes(rooms: Rooms) -> Blueprint:
+    """`/api/embed` and the older `/api/embeddings`."""
+    blueprint = Blueprint("ollama_embed", __name__)
+    refuse_with(blueprint, OLLAMA)
+    limits = rooms.settings.limits
+
+    @blueprint.post("/api/embed")
+    async def vectors() -> Response:
+        """A vector of length 1 for each text of `input`, from the model server. One of Thane's own names stands for
+        `embeddings.model`. 501 where no model makes embeddings."""
+        call = ollama_embed.decode(read_json(await request.body, limits=limits, tolerant=True), limits)
+        made = await embed(rooms, _request(call))
+        return _json(
+            ollama_embed.encode(
+                call.model, made.vectors, tokens=made.tokens, total=made.total_duration, load=made.load_duration
+            )
+        )
+
+    @blueprint.post("/api/embeddings")
+    async def vector() -> Response:
+        """The vector of one `prompt`, as the model gives it: `{"embedding":[…]}`."""
+        call = ollama_embed.decode_older(read_json(await request.body, limits=limits, tolerant=True))
+        made = await embed(rooms, _request(call, plain=True))
+        return _json(ollama_embed.encode_older(made.vectors[0] if made.vectors else ()))
+
+    return blueprint
+
+
+def _request(call: EmbedCall, *, plain: bool = False) -> EmbedRequest:
+    return EmbedRequest(
+        call.model,
+        call.texts,
+        dimensions=call.dimensions,
+        truncate=call.truncate,
+        keep_alive_seconds=call.keep_alive_seconds,
+        options=call.options,
+        plain=plain,
+    )
+
+
+def _json(body: bytes) -> Response:
+    return Response(body, content_type="application/json; charset=utf-8")
