@@ -16,6 +16,14 @@ from thane.turn import Text, Thinking
 
 AWKWARD = ("Grüße, ", "a\u2028b\u2029c\u0085d ", "<b>&amp;</b> ", '"quoted" \\ \n\ttab ', "🙂 ")
 
+MANAGING: dict[str, Callable[[ollama.Client], object]] = {
+    "delete": lambda client: client.delete("thane"),
+    "copy": lambda client: client.copy("thane", "mine"),
+    "create": lambda client: client.create("mine", from_="thane"),
+    "push": lambda client: client.push("thane"),
+    "push, streaming": lambda client: list(client.push("thane", stream=True)),
+}
+
 
 async def use[T](place: Site, work: Callable[[ollama.Client], T]) -> T:
     """What a client makes of the site; it blocks, hence the thread."""
@@ -83,6 +91,36 @@ async def test_embeddings_come_from_the_model_server() -> None:
     assert several.embeddings[0] == one.embeddings[0]
     assert [3.0, 1.0, 1.0] == older.embedding
     assert [] == none.embeddings
+
+
+async def test_what_a_client_looks_at_is_read() -> None:
+    async with site() as place:
+        listed = await use(place, lambda client: client.list())
+        loaded = await use(place, lambda client: client.ps())
+        shown = await use(place, lambda client: client.show("Thane"))
+    assert "thane:latest" in [model.model for model in listed.models]
+    assert "thane:latest" in [model.model for model in loaded.models]
+    assert (["completion", "tools"], "Thane") == (shown.capabilities, (shown.modelinfo or {})["general.basename"])
+
+
+async def test_a_model_that_is_there_is_pulled() -> None:
+    async with site() as place:
+        whole = await use(place, lambda client: client.pull("thane"))
+        parts = await use(place, lambda client: list(client.pull("thane:latest", stream=True)))
+        refusal = await refused(place, lambda client: client.pull("nope"))
+        in_a_stream = await refused(place, lambda client: list(client.pull("nope", stream=True)))
+    assert ("success", "success") == (whole.status, parts[-1].status)
+    assert 404 == refusal[0] == in_a_stream[0]
+    assert "Thane has no model 'nope'" in refusal[1]
+
+
+@pytest.mark.parametrize("name", MANAGING)
+async def test_models_are_managed_elsewhere(name: str) -> None:
+    async with site() as place:
+        status, told = await refused(place, MANAGING[name])
+    assert 501 == status
+    assert told.startswith("Thane ")
+    assert "model server" in told
 
 
 async def test_embeddings_that_nobody_makes_are_refused_in_words() -> None:

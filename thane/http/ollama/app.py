@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from thane.http.native import chat as openai_chat
 from thane.http.native import models as openai_models
-from thane.http.ollama import chat, embed, generate, models
+from thane.http.ollama import chat, embed, generate, management, models
 from thane.http.openai import app as openai
 from thane.http.problems import ollama_problem
 from thane.http.quart_app import ThaneApp
@@ -16,6 +16,7 @@ ROUTES = (
     chat.routes,
     generate.routes,
     embed.routes,
+    management.routes,
     openai_chat.openai_routes,
     *openai.ROUTES,
     openai_models.routes,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from quart import Blueprint, Response
 
-from thane.http.offers import check
+from thane.http.ollama.naming import known
 from thane.http.replies import read, refuse_with, reply
 from thane.http.rooms import Rooms
 from thane.wire.codecs import OLLAMA
@@ -25,7 +25,7 @@ def routes(rooms: Rooms) -> Blueprint:
         reason = load_reason(request.turn)
         if reason is None:
             return await reply(rooms, OLLAMA, request)
-        check(rooms, request.turn.model)
+        known(rooms, request.turn.model)
         return Response(loaded(request, reason, rooms.clock), content_type=OllamaWhole.content_type)
 
     return blueprint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from quart import Blueprint, Response
 
-from thane.http.offers import check
+from thane.http.ollama.naming import known
 from thane.http.replies import read, refuse_with, reply
 from thane.http.rooms import Rooms
 from thane.wire.codecs import OLLAMA_GENERATE
@@ -24,7 +24,7 @@ def routes(rooms: Rooms) -> Blueprint:
         `suffix` and `template` are refused. Without a prompt it loads a model, or with `keep_alive` 0 unloads it, as
         `/api/chat` does without messages."""
         request = await read(rooms, OLLAMA_GENERATE)
-        check(rooms, request.turn.model)
+        known(rooms, request.turn.model)
         reason = load_reason(request.turn)
         if reason is None:
             return await reply(rooms, OLLAMA_GENERATE, request)

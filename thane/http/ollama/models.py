@@ -10,19 +10,17 @@ import hashlib
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from quart import Blueprint, Response, request
+from quart import Blueprint, Response
 
 from thane.clock import iso
 from thane.errors import ClientError
-from thane.http.body import read_json
-from thane.http.offers import Offer, check, find, offers
+from thane.http.offers import Offer, find, offers
+from thane.http.ollama.naming import check_form, known, name_of, read_fields
 from thane.http.quart_app import stream
 from thane.http.replies import refuse_with
 from thane.http.rooms import Rooms
 from thane.wire.codecs import OLLAMA
-from thane.wire.fields import Fields
 from thane.wire.json_text import dump
-from thane.wire.ollama_chat import GoDialect
 
 API_VERSION = "0.32.7"
 """The Ollama whose API this is. Clients compare it; Open WebUI reads three numbers from it and nothing else."""
@@ -69,16 +67,16 @@ def routes(rooms: Rooms) -> Blueprint:
     @blueprint.post("/api/show")
     async def show() -> Response:
         """What a model can do."""
-        body = await _body(rooms, "ShowRequest")
-        name = _name(body)
-        return _json(_shown(name, check(rooms, name)) | {"modified_at": iso(rooms.started_at)})
+        name = name_of(await read_fields(rooms, "ShowRequest"))
+        return _json(_shown(name, known(rooms, name)) | {"modified_at": iso(rooms.started_at)})
 
     @blueprint.post("/api/pull")
     async def pull() -> Response:
         """Success for a model that is there. Others are refused: Thane downloads nothing."""
-        body = await _body(rooms, "PullRequest")
-        name, streams = _name(body), body.flag("stream", default=True)
+        body = await read_fields(rooms, "PullRequest")
+        name, streams = name_of(body), body.flag("stream", default=True)
         if find(rooms, name) is None:
+            check_form(name)
             raise ClientError(
                 f"pull model manifest: Thane has no model '{name}' and downloads none; "
                 "pull it on the model server that Thane uses",
@@ -94,22 +92,6 @@ def routes(rooms: Rooms) -> Blueprint:
 
 async def _pulled() -> AsyncGenerator[bytes]:
     yield b'{"status":"pulling manifest"}\n{"status":"verifying sha256 digest"}\n{"status":"success"}\n'
-
-
-async def _body(rooms: Rooms, struct: str) -> Fields:
-    raw: bytes = await request.body
-    document: Any = read_json(raw, limits=rooms.settings.limits, tolerant=True)
-    if not isinstance(document, dict):
-        raise ClientError("the request body must be a JSON object")
-    return Fields(document, GoDialect(struct))
-
-
-def _name(body: Fields) -> str:
-    """The model that is meant: `model`, in older clients `name`."""
-    name = body.text("model") or body.text("name")
-    if not name.strip():
-        raise ClientError("model is required")
-    return name
 
 
 def _entry(offer: Offer) -> dict[str, Any]:
