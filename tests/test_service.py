@@ -44,7 +44,7 @@ def configured(folder: Path, **more: Any) -> settings.Settings:
 async def serving(chosen: settings.Settings) -> AsyncGenerator[httpx2.AsyncClient]:
     """Thane in this process, and a client for it. It is stopped by SIGTERM and must return."""
     async with trio.open_nursery() as nursery, httpx2.AsyncClient(trust_env=False) as client:
-        nursery.start_soon(service.serve, Loaded(chosen))
+        nursery.start_soon(service.serve, Loaded(chosen))  # noqa: ASYNC113 waited for by asking it
         with trio.fail_after(20):
             await answers(client, f"http://127.0.0.1:{chosen.listen.port}/health")
             yield client

@@ -1,6 +1,6 @@
 """Keeps the branches of the task tree alive: a crash is caught at its branch, reported, and run again with back-off.
 
-What must not be restarted (the database's writer, the root itself) is not run under it: a failure there ends the program.
+What must not be restarted (the database's writer, the root itself) is not run under it: its failure ends the program.
 """
 
 from __future__ import annotations

@@ -167,6 +167,7 @@ def test_leaving_the_page_cancels_the_answer(page: Page, thane: Program) -> None
     expect(answer(page).locator("[data-text]")).to_contain_text("tok5")
     page.goto(f"{thane.native}/events")
     wait_until("the turn ends", lambda: not thane.get("/v1/runs")["running"], seconds=5)
+    is_live(page)  # a page that goes before its channel is open complains on the console
 
 
 def test_a_new_line_is_typed_with_shift(page: Page, thane: Program) -> None:

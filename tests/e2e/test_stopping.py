@@ -40,7 +40,11 @@ def chat(thane: Program, text: str) -> socket.socket:
     body = json.dumps({"model": "thane", "messages": [{"role": "user", "content": text}]}).encode()
     link = socket.create_connection(("127.0.0.1", port), timeout=30)
     head = f"POST /api/chat HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {len(body)}\r\n\r\n"
-    link.sendall(head.encode() + body)
+    try:
+        link.sendall(head.encode() + body)
+    except OSError:
+        link.close()
+        raise
     return link
 
 

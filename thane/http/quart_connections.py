@@ -36,7 +36,7 @@ class HttpConnection(ASGIHTTPConnection):
     async def __call__(self, receive: Any, send: Any) -> None:
         request = self._create_request_from_scope(send)
         body: RequestBody = request.body  # pyright: ignore[reportAssignmentType] `Request.body_class`
-        body.attach(receive)
+        body.attach(receive, request.headers.get("Content-Encoding", ""))
         await self._respond(send, await self.app.handle_request(request))
 
     async def _respond(self, send: Send, response: Any) -> None:
@@ -134,7 +134,8 @@ class AppLifespan(TrioASGILifespan):
         async with trio.open_nursery() as nursery:
             background: Any = Background(nursery)
             self.app.nursery = background
-            while True:
+            stage = ""
+            while stage != "shutdown":
                 event = await receive()
                 stage = event["type"].removeprefix("lifespan.")
                 try:
@@ -143,8 +144,6 @@ class AppLifespan(TrioASGILifespan):
                     await send({"type": f"lifespan.{stage}.failed", "message": str(error)})
                 else:
                     await send({"type": f"lifespan.{stage}.complete"})
-                if stage == "shutdown":
-                    return
 
 
 class Background:

@@ -64,9 +64,7 @@ class ModelError(DependencyError):
     `status` is the server's HTTP status where there was one. Not for a cancelled call.
     """
 
-    def __init__(
-        self, message: str, *, dependency: str, temporary: bool = True, status: int | None = None
-    ) -> None:
+    def __init__(self, message: str, *, dependency: str, temporary: bool = True, status: int | None = None) -> None:
         super().__init__(message, dependency=dependency, temporary=temporary)
         self.status = status
 

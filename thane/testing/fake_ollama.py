@@ -137,15 +137,14 @@ class FakeOllama:
             self._notice()
         if path == "/api/chat" and method == "POST":
             return await self._chat(request, reader, stream)
-        answer = self._fixed(request)
-        if self.pause:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(_watch, reader, nursery.cancel_scope)
-                await trio.sleep(self.pause)
-                nursery.cancel_scope.cancel()
-                return False
-        await stream.send_all(answer)
-        return True
+        if not self.pause:
+            await stream.send_all(self._fixed(request))
+            return True
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_watch, reader, nursery.cancel_scope)
+            await trio.sleep(self.pause)
+            nursery.cancel_scope.cancel()
+        return False
 
     def _fixed(self, request: Request) -> bytes:
         match request.path:
