@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients import asking, node_clients, responses_clients
+from tests.clients import anthropic_clients, asking, node_clients, responses_clients
 from tests.clients.asking import Client, Doors, Question
 from tests.e2e.program import Program, running
 
 pytestmark = pytest.mark.e2e
 
-STREAMING = asking.STREAMING | asking.TEXT_STREAMING | responses_clients.STREAMING | node_clients.STREAMING
-CLIENTS = asking.WHOLE | asking.TEXT_WHOLE | responses_clients.WHOLE | node_clients.WHOLE | STREAMING
+MODULES = (responses_clients, anthropic_clients, node_clients)
+STREAMING = asking.STREAMING | asking.TEXT_STREAMING | {k: v for each in MODULES for k, v in each.STREAMING.items()}
+CLIENTS = asking.WHOLE | asking.TEXT_WHOLE | {k: v for each in MODULES for k, v in each.WHOLE.items()} | STREAMING
 
 
 @pytest.fixture(scope="module", name="thane")

@@ -34,17 +34,24 @@ def settings(model: str, **more: Any) -> dict[str, Any]:
     return {"models": {"default": "fake", "ollama_url": model}, **more}
 
 
+_links: list[socket.socket] = []
+
+
+@pytest.fixture(autouse=True)
+def closed_links() -> Iterator[None]:
+    yield
+    while _links:
+        _links.pop().close()
+
+
 def chat(thane: Program, text: str) -> socket.socket:
     """A socket on which a streamed answer begins to come."""
     port = int(thane.ollama.rpartition(":")[2])
     body = json.dumps({"model": "thane", "messages": [{"role": "user", "content": text}]}).encode()
     link = socket.create_connection(("127.0.0.1", port), timeout=30)
+    _links.append(link)
     head = f"POST /api/chat HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {len(body)}\r\n\r\n"
-    try:
-        link.sendall(head.encode() + body)
-    except OSError:
-        link.close()
-        raise
+    link.sendall(head.encode() + body)
     return link
 
 
@@ -104,7 +111,6 @@ def test_new_turns_are_refused_while_it_drains(tmp_path: Path, slow_model: str) 
             if not read_until(late, b"\r\n\r\n"):
                 raise ConnectionResetError
         assert thane.process.wait(10) == 0
-        link.close()
 
 
 def test_the_grace_ends_and_the_client_is_told(tmp_path: Path, slow_model: str) -> None:
@@ -130,7 +136,6 @@ def test_the_second_signal_ends_at_once(tmp_path: Path, slow_model: str) -> None
         thane.process.send_signal(signal.SIGTERM)
         assert thane.process.wait(10) == 0
         assert time.monotonic() - start < 2
-        link.close()
 
 
 def test_a_client_that_does_not_read_cannot_hold_the_shutdown(tmp_path: Path) -> None:
@@ -144,7 +149,6 @@ def test_a_client_that_does_not_read_cannot_hold_the_shutdown(tmp_path: Path) ->
         thane.process.send_signal(signal.SIGTERM)
         assert thane.process.wait(20) == 0
         assert time.monotonic() - start < 5
-        link.close()
 
 
 def test_kill_9_amid_50_streams_loses_no_confirmed_turn(tmp_path: Path) -> None:
