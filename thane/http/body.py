@@ -1,4 +1,4 @@
-"""Request bodies: pulled from the client only when asked for, counted while they arrive, decoded with bounds.
+"""Request bodies: pulled from the client only when asked for, counted as they arrive, unpacked and decoded with bounds.
 
 `Content-Type` is never looked at: Ollama does not, and its clients send whatever they like.
 """
@@ -15,6 +15,7 @@ from quart.wrappers.request import Body
 
 from thane.config.settings import Limits
 from thane.errors import ClientError
+from thane.http.compression import coding_of, decompress
 from thane.http.site import Receive
 
 _DROP = bytes(set(range(256)) - set(b'{}[]"'))
@@ -30,16 +31,20 @@ class RequestBody(Body):
         self._maximum = max_content_length
         self._expected = expected_content_length
         self._receive: Receive | None = None
+        self._encoding = ""
         self._whole: bytes | None = None
         self.seen = 0  # bytes so far
         self._complete_ = False
 
-    def attach(self, receive: Receive) -> None:
-        """Where the body comes from."""
+    def attach(self, receive: Receive, encoding: str = "") -> None:
+        """Where the body comes from, and its `Content-Encoding`."""
         self._receive = receive
+        self._encoding = encoding
 
     @override
     async def __anext__(self) -> bytes:
+        if self._encoding and not self._complete_:
+            return await self._read()
         while not self._complete_:
             if piece := await self._pull():
                 return piece
@@ -59,10 +64,12 @@ class RequestBody(Body):
 
     async def _read(self) -> bytes:
         if self._whole is None:
+            coding = coding_of(self._encoding)
             pieces: list[bytes] = []
             while not self._complete_:
                 pieces.append(await self._pull())
-            self._whole = b"".join(pieces)
+            whole = b"".join(pieces)
+            self._whole = await decompress(whole, coding, self._maximum) if coding else whole
         return self._whole
 
     async def _pull(self) -> bytes:
