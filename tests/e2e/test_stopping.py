@@ -143,7 +143,7 @@ def test_a_client_that_does_not_read_cannot_hold_the_shutdown(tmp_path: Path) ->
         model_server(tokens=200_000, interval=0.0) as model,
         program.running(tmp_path, settings(model, shutdown={"grace_seconds": 0.5})) as thane,
     ):
-        link = chat(thane, "Tell me everything")
+        chat(thane, "Tell me everything")
         time.sleep(1)
         start = time.monotonic()
         thane.process.send_signal(signal.SIGTERM)
