@@ -7,17 +7,19 @@ from collections.abc import Sequence
 import pytest
 import trio
 
-from tests.clients import asking, node_clients, responses_clients
+from tests.clients import anthropic_clients, asking, node_clients, responses_clients
 from tests.clients.asking import WEATHER, Client, Doors, Question, Said
 from tests.http.scripted import Script, Site, failed, finished, plays, says, site
 from thane.turn import Text, Thinking, ToolCall
 
 pytestmark = pytest.mark.timeout(400)  # the first one may have to bring the JavaScript clients
 
-CHATTING_WHOLE = asking.WHOLE | responses_clients.WHOLE | node_clients.WHOLE
-CHATTING_STREAMING = asking.STREAMING | responses_clients.STREAMING | node_clients.STREAMING
+CHATTING_WHOLE = asking.WHOLE | responses_clients.WHOLE | anthropic_clients.WHOLE | node_clients.WHOLE
+CHATTING_STREAMING = (
+    asking.STREAMING | responses_clients.STREAMING | anthropic_clients.STREAMING | node_clients.STREAMING
+)
 CHATTING = CHATTING_WHOLE | CHATTING_STREAMING
-STREAMING = CHATTING_STREAMING | asking.TEXT_STREAMING
+STREAMING = CHATTING_STREAMING | asking.TEXT_STREAMING | anthropic_clients.TEXT_STREAMING
 ALL = CHATTING | STREAMING | asking.TEXT_WHOLE
 AWKWARD = ("Grüße, ", "a\u2028b\u2029c\u0085d ", "<b>&amp;</b> ", '"quoted" \\ \n\ttab ', "🙂 ", '{"json": 1}')
 

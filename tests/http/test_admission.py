@@ -168,6 +168,15 @@ def test_everything_else_does_not(header: str) -> None:
     assert 401 == refusal.status
 
 
+def test_a_key_may_come_in_anthropics_header() -> None:
+    assert check_key(LOCKED, Visit("POST", "/", api_key="first"), NOW) is None
+    assert check_key(LOCKED, Visit("POST", "/", authorization="Bearer wrong", api_key=" sécond "), NOW) is None
+    for wrong in ("third", "firs", "Bearer first", " "):
+        refusal = check_key(LOCKED, Visit("POST", "/", api_key=wrong), NOW)
+        assert refusal
+        assert (401, True) == (refusal.status, refusal.message.startswith("the key is not known"))
+
+
 def test_without_keys_none_is_asked_for() -> None:
     assert check_key(doors(), Visit("POST", "/", authorization="Bearer whatever"), NOW) is None
 

@@ -127,6 +127,7 @@ async def test_pages_of_this_machine_may_use_the_ollama_port(autojump_clock: Moc
             assert "POST" in asked.headers["access-control-allow-methods"]
             assert "Authorization" in asked.headers["access-control-allow-headers"]
             assert "X-Stainless-Lang" in asked.headers["access-control-allow-headers"]
+            assert "X-Api-Key" in asked.headers["access-control-allow-headers"]
             assert "http://localhost:3000" == asked.headers["access-control-allow-origin"]
             assert 403 == (await get(native, "/v1/models", origin)).status
 
@@ -148,6 +149,8 @@ async def test_with_keys_everything_needs_one_but_health_and_static_files(
                 assert (401, "Bearer") == (refused.status, refused.headers["www-authenticate"])
                 assert 200 == (await get(served, path, KEY)).status
             assert 401 == (await get(served, "/", "Authorization: Bearer wrong")).status
+            assert 200 == (await get(served, "/v1/messages", f"X-Api-Key: {KEY.rpartition(' ')[2]}")).status
+            assert 401 == (await get(served, "/v1/messages", "X-Api-Key: wrong")).status
             assert 401 == (await get(served, "/health", method="POST", body=b"x")).status
             assert 200 == (await get(served, "/health")).status
             assert (200 if listener == "native" else 401) == (await get(served, "/static/thane.css")).status

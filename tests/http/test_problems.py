@@ -31,6 +31,14 @@ def test_the_native_shape_is_openais() -> None:
     assert "request_id" not in msgspec.json.decode(native_problem(Problem(400, "no", "no")).body)["error"]
 
 
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/count_tokens"])
+def test_anthropics_paths_are_answered_in_anthropics_shape(path: str) -> None:
+    problem = Problem(401, "a key is needed", "invalid_api_key", path, "r_1")
+    error = {"type": "authentication_error", "message": "a key is needed"}
+    assert {"type": "error", "error": error, "request_id": "r_1"} == msgspec.json.decode(native_problem(problem).body)
+    assert native_problem(problem) == ollama_problem(problem)
+
+
 def test_the_ollama_shape_is_a_text() -> None:
     assert b'{"error":"no"}' == ollama_problem(Problem(400, "no", "no", "/api/chat")).body
     assert b'{"error":"no (request r_1)"}' == ollama_problem(Problem(500, "no", "no", "/api/chat", "r_1")).body

@@ -10,7 +10,7 @@ import pytest
 from tests.wire.stories import failed
 from thane.errors import ClientError
 from thane.turn import FailureKind
-from thane.wire.errors import FieldError, Refusal, ollama_error, openai_error
+from thane.wire.errors import FieldError, Refusal, anthropic_error, ollama_error, openai_error
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,24 @@ def test_openais_shape_names_the_place() -> None:
             "code": "invalid_value",
         }
     } == error
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, "invalid_request_error"),
+        (401, "authentication_error"),
+        (404, "not_found_error"),
+        (413, "request_too_large"),
+        (429, "rate_limit_error"),
+        (499, "invalid_request_error"),
+        (500, "api_error"),
+        (502, "api_error"),
+        (503, "overloaded_error"),
+        (504, "timeout_error"),
+    ],
+)
+def test_anthropics_shape_is_an_error_in_an_error(status: int, kind: str) -> None:
+    error = json.loads(anthropic_error(Refusal(status, "no", "some_code")))
+    assert {"type": "error", "error": {"type": kind, "message": "no"}} == error
+    assert "r_1" == json.loads(anthropic_error(Refusal(status, "no", "x", run_id="r_1")))["request_id"]

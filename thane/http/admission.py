@@ -55,6 +55,7 @@ class Visit(msgspec.Struct, frozen=True):
     host: str = ""
     origin: str = ""
     authorization: str = ""
+    api_key: str = ""  # the header x-api-key, as Anthropic's clients send it
     cookie: str = ""
     server_address: str = ""  # of this machine, as the client reached it
     websocket: bool = False
@@ -102,11 +103,13 @@ def check_key(doors: Doors, visit: Visit, now: float) -> Refusal | None:
     scheme, _, key = visit.authorization.partition(" ")
     if scheme.lower() == "bearer" and key_is_known(doors.keys, key.strip()):
         return None
+    if visit.api_key and key_is_known(doors.keys, visit.api_key.strip()):
+        return None
     if doors.listener == "native" and session_is_valid(doors, _cookie(visit.cookie, SESSION_COOKIE), now):
         if visit.origin or (visit.method in _SAFE_METHODS and not visit.websocket):
             return None
         return Refusal(403, "origin", "a browser's session may act only from Thane's own pages (Origin is missing)")
-    what = "the key is not known" if visit.authorization else "a key is needed"
+    what = "the key is not known" if visit.authorization or visit.api_key else "a key is needed"
     return Refusal(401, "key", f"{what}: send it as Authorization: Bearer KEY (auth.keys)")
 
 

@@ -33,6 +33,7 @@ _CORS_METHODS = b"GET,POST,PUT,PATCH,DELETE,HEAD,OPTIONS"
 _CORS_HEADERS = ",".join(
     (
         *("Authorization", "Content-Type", "User-Agent", "Accept", "X-Requested-With", "OpenAI-Beta"),
+        *("X-Api-Key", "Anthropic-Version", "Anthropic-Beta", "Anthropic-Dangerous-Direct-Browser-Access"),
         *(
             f"X-Stainless-{name}"
             for name in (
@@ -47,6 +48,7 @@ _READ = {
     b"host": "host",
     b"origin": "origin",
     b"authorization": "authorization",
+    b"x-api-key": "api_key",
     b"cookie": "cookie",
     b"accept": "accept",
     b"access-control-request-method": "preflight",
@@ -175,6 +177,7 @@ def _visit(scope: Scope, words: Mapping[str, str]) -> Visit:
         host=words.get("host", ""),
         origin=words.get("origin", ""),
         authorization=words.get("authorization", ""),
+        api_key=words.get("api_key", ""),
         cookie=words.get("cookie", ""),
         server_address=server[0] if server else "",
         websocket=websocket,

@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 import msgspec
 
+from thane.wire.errors import Refusal, anthropic_error
+
 UNKNOWN_PATH = "unknown_path"
 METHOD_NOT_ALLOWED = "method_not_allowed"
 INTERNAL = "internal_error"
@@ -20,6 +22,7 @@ _TYPES = {
     429: "rate_limit_error",
     503: "unavailable",
 }
+_ANTHROPIC = "/v1/messages"
 _encoder = msgspec.json.Encoder()
 
 
@@ -50,7 +53,10 @@ def problem_type(status: int) -> str:
 
 
 def native_problem(problem: Problem) -> Page:
-    """`{"error":{"message","type","code"}}`, with `request_id` where there is one."""
+    """`{"error":{"message","type","code"}}`, with `request_id` where there is one; Anthropic's shape on its paths."""
+    if problem.path == _ANTHROPIC or problem.path.startswith(f"{_ANTHROPIC}/"):
+        why = Refusal(problem.status, problem.message, problem.code, run_id=problem.request_id)
+        return Page(anthropic_error(why))
     error = {"message": problem.message, "type": problem_type(problem.status), "code": problem.code}
     if problem.request_id:
         error["request_id"] = problem.request_id

@@ -1,6 +1,6 @@
 """What went wrong, as each protocol says it: the status of a failed run, and the envelopes of errors. Pure.
 
-Sources: Ollama's api/client.go and openai/openai.go, the retry rules of both OpenAI SDKs.
+Sources: Ollama's api/client.go and openai/openai.go, the retry rules of both OpenAI SDKs, Anthropic's API reference.
 """
 
 from __future__ import annotations
@@ -28,6 +28,15 @@ _TYPES = {
     404: "not_found",
     429: "rate_limit_error",
     503: "unavailable",
+}
+_ANTHROPIC_TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
 }
 
 
@@ -85,6 +94,13 @@ def ollama_error(refusal: Refusal) -> bytes:
 def openai_error(refusal: Refusal) -> bytes:
     """`{"error":{"message","type","param","code"}}`."""
     return dump(error_object(refusal))
+
+
+def anthropic_error(refusal: Refusal) -> bytes:
+    """`{"type":"error","error":{"type","message"}}`, with `request_id` where there was a run."""
+    kind = _ANTHROPIC_TYPES.get(refusal.status, "api_error" if refusal.status >= 500 else "invalid_request_error")
+    error: dict[str, object] = {"type": "error", "error": {"type": kind, "message": refusal.message}}
+    return dump(error | ({"request_id": refusal.run_id} if refusal.run_id else {}))
 
 
 def error_object(refusal: Refusal) -> dict[str, dict[str, str | None]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from thane.wire import openai_completions, openai_responses
+from thane.wire import anthropic_messages, openai_completions, openai_responses
+from thane.wire.anthropic_reply import PING, MessageStream, MessageWhole
 from thane.wire.chat import ChatRequest
 from thane.wire.codecs import Codec
-from thane.wire.errors import openai_error
+from thane.wire.errors import anthropic_error, openai_error
 from thane.wire.openai_completions import CompletionStream, CompletionWhole
 from thane.wire.openai_reply import HEARTBEAT
 from thane.wire.openai_responses_reply import ResponseStream, ResponseWhole
@@ -30,4 +31,12 @@ RESPONSES = Codec(
     refuse=openai_error,
     says_refusals=_never,
     heartbeat=HEARTBEAT,
+)
+MESSAGES = Codec(
+    decode=anthropic_messages.decode,
+    stream=MessageStream,
+    whole=MessageWhole,
+    refuse=anthropic_error,
+    says_refusals=_never,
+    heartbeat=PING,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from thane.http.openai import completions, responses
+from thane.http.openai import completions, messages, responses
 
-ROUTES = (completions.routes, responses.routes)
+ROUTES = (completions.routes, responses.routes, messages.routes)
 """What makes the blueprints."""
