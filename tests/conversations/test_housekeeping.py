@@ -5,7 +5,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from tests.conversations.doubles import Gate, assistant, rooms, turn, user
+from tests.conversations.doubles import FakeArchive, Gate, assistant, rooms, turn, user
 from thane.config import settings
 from thane.conversations.housekeeping import answer, recognise
 from thane.turn import Message, RunFailed, RunFinished, ToolSpec, Turn
@@ -172,6 +172,43 @@ async def test_housekeeping_cancelled_before_it_began_never_runs(autojump_clock:
         await house.conversations.wait_idle()
         assert [] == house.agent.turns
         assert "cancelled" == house.archive.stored[opened.run_id].state
+
+
+async def test_housekeeping_cancelled_in_the_moment_that_it_gets_its_slot_never_runs(autojump_clock: MockClock) -> None:
+    gate = Gate()
+    async with (
+        rooms(gate, models=settings.Models(default="m"), max_running=1) as house,
+        trio.open_nursery() as nursery,
+    ):
+        for _ in range(2):
+            nursery.start_soon(house.ask, turn("x", task="title_generation"))
+            await wait_all_tasks_blocked()
+        waiting = house.conversations.running()[1].run_id
+        gate.open.set()
+        while not house.archive.stored:  # noqa: ASYNC110 - the very moment is wanted
+            await trio.lowlevel.checkpoint()
+        assert house.conversations.cancel(waiting, "api")
+        await house.conversations.wait_idle()
+        assert ("cancelled", "api") == (house.archive.stored[waiting].state, house.archive.stored[waiting].cancelled_by)
+        assert 1 == len(house.agent.turns)
+        assert 0 == house.conversations.statistics().running
+
+
+async def test_housekeeping_that_waits_when_everything_is_cancelled_is_recorded_at_once(
+    autojump_clock: MockClock,
+) -> None:
+    archive, began = FakeArchive(), trio.current_time()
+    with trio.CancelScope() as everything:
+        async with (
+            rooms(Gate(), archive=archive, models=settings.Models(default="m"), max_running=1) as house,
+            trio.open_nursery() as nursery,
+        ):
+            for _ in range(2):
+                nursery.start_soon(house.ask, turn("x", task="title_generation"))
+                await wait_all_tasks_blocked()
+            everything.cancel()
+    assert ["cancelled"] * 2 == [run.state for run in archive.stored.values()]
+    assert trio.current_time() - began < 0.05
 
 
 async def test_a_crash_while_housekeeping_ends_that_turn_only(autojump_clock: MockClock) -> None:

@@ -33,16 +33,18 @@ class Slots:
 
     async def acquire(self, ticket: Ticket) -> bool:
         """Wait for a slot; False when the ticket was cancelled instead (its `line`), and has none."""
-        if self.acquire_nowait(ticket):
-            return True
+        line = ticket.line
+        if line.cancel_called or self.acquire_nowait(ticket):
+            return not line.cancel_called
         self._line[ticket] = None
         try:
-            with ticket.line:
+            with line:
                 await self._limiter.acquire_on_behalf_of(ticket)
-                return True
-            return False
         finally:
             del self._line[ticket]
+        if line.cancel_called and not line.cancelled_caught:  # in the very moment that it got its slot
+            self.release(ticket)
+        return not line.cancel_called
 
     def release(self, ticket: Ticket) -> None:
         self._limiter.release_on_behalf_of(ticket)
@@ -138,9 +140,6 @@ class Conversation:
                     "loop_queued", run_id=ticket.run_id, conversation_id=ticket.conversation_id, position=position
                 )
                 if not await self._slots.acquire(ticket):
-                    continue
-                if not self._queue or self._queue[0] is not ticket:  # cancelled in the moment that it got its slot
-                    self._slots.release(ticket)
                     continue
             self._queue.popleft()
             self._running = ticket

@@ -260,15 +260,17 @@ class Conversations:
 
     async def _run_task(self, ticket: Ticket) -> None:
         """A housekeeping turn, in a task of the tracker's."""
-        if ticket.line.cancel_called or not await self._slots.acquire(ticket):
-            await self._conductor.dismiss(ticket, None)
-            return
         try:
-            await self._conductor.run(ticket, None, None)
+            if await self._slots.acquire(ticket):
+                try:
+                    await self._conductor.run(ticket, None, None)
+                finally:
+                    self._slots.release(ticket)
         except IterationFailed:
             _log.info("a housekeeping turn failed", run_id=ticket.run_id, task=ticket.recorder.facts.task)
         finally:
-            self._slots.release(ticket)
+            if ticket.phase == "queued":  # cancelled while it waited, alone or with everything
+                await self._conductor.dismiss(ticket, None)  # noqa: ASYNC102 - it shields itself, with a deadline
 
     async def _run_turn(self, conversation: Conversation, iteration: Iteration) -> None:
         """The handler of a conversation's loop."""
