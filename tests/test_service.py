@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import msgspec
 import pytest
 import trio
 
@@ -82,6 +83,36 @@ async def test_what_was_said_and_told_is_there_after_a_restart(tmp_path: Path) -
     assert ["hello", said["response"]] == [message["content"] for message in known["messages"]]
     kinds = [event["kind"] for event in log["events"]]
     assert ["started", "draining", "stopped", "started"] == [kind for kind in kinds if kind != "request_refused"]
+
+
+async def test_the_ollama_api_may_share_the_native_port(tmp_path: Path) -> None:
+    chosen = configured(tmp_path)
+    alone = msgspec.structs.replace(chosen, ollama_api=settings.OllamaApi(port=0))
+    native = f"http://127.0.0.1:{chosen.listen.port}"
+    async with serving(alone) as client:
+        tags = (await client.get(f"{native}/api/tags")).json()
+        dashboard = await client.get(f"{native}/")
+        started = (await client.get(f"{native}/v1/events/log?kind=started")).json()
+    assert "thane:latest" in [model["name"] for model in tags["models"]]
+    assert "<html" in dashboard.text
+    assert native == started["events"][0]["data"]["ollama_url"]
+
+
+@pytest.mark.parametrize("embeddings", [False, True])
+async def test_it_never_takes_the_place_of_its_own_model_server(tmp_path: Path, embeddings: bool) -> None:
+    chosen = configured(tmp_path)
+    theirs = f"http://localhost:{chosen.ollama_api.port}"
+    if embeddings:
+        chosen = msgspec.structs.replace(chosen, embeddings=settings.Embeddings(enabled=True, baseurl=theirs))
+    else:
+        chosen = msgspec.structs.replace(chosen, models=settings.Models(default="m", ollama_url=theirs))
+    native = f"http://127.0.0.1:{chosen.listen.port}"
+    async with serving(chosen) as client:
+        started = (await client.get(f"{native}/v1/events/log?kind=started")).json()["events"][0]["data"]
+        with pytest.raises(httpx2.ConnectError):
+            await client.get(theirs)
+    assert started["ollama_url"].startswith("http://127.0.0.1:")
+    assert not started["ollama_url"].endswith(f":{chosen.ollama_api.port}")
 
 
 async def test_embeddings_come_from_their_own_model_server(tmp_path: Path) -> None:

@@ -35,6 +35,11 @@ def taken() -> Iterator[int]:
         yield other.getsockname()[1]
 
 
+def free_port() -> int:
+    with closing(bind_native(Listen(port=0))) as listener:
+        return int(listener.sockets[0].getsockname()[1])
+
+
 @pytest.mark.parametrize("address", ["", "localhost", "127.0.0.1", "127.9.9.9", "::1"])
 def test_addresses_of_this_machine_only(address: str) -> None:
     assert is_loopback(address)
@@ -194,6 +199,33 @@ async def test_where_an_ollama_listens_its_use_is_explained_and_the_next_port_ta
         assert listener.sockets[0].getsockname()[1] > port
         assert f"models.ollama_url: http://localhost:{port} and models.default" in listener.note
         assert listener.note.endswith(f"Thane's Ollama API is at {listener.url} instead.")
+
+
+@pytest.mark.parametrize(
+    ("address", "host"),
+    [
+        ("", "localhost"),
+        ("", "127.0.0.1"),
+        ("", "0.0.0.0"),
+        ("localhost", "[::1]"),
+        ("0.0.0.0", "127.0.0.1"),
+    ],
+)
+async def test_a_port_where_the_model_server_is_expected_is_left_to_it_while_it_does_not_run(
+    address: str, host: str
+) -> None:
+    port = free_port()
+    url = f"http://{host}:{port}"
+    with closing(await bind_ollama(OllamaApi(address=address, port=port), {url})) as listener:
+        assert listener.sockets[0].getsockname()[1] > port
+        assert listener.note.startswith(f"Port {port} is left to the model server of the configuration ({url}).")
+
+
+@pytest.mark.parametrize("url", ["http://192.0.2.7:{port}", "http://localhost:1", "http://nowhere.invalid:{port}"])
+async def test_a_model_server_elsewhere_keeps_no_port(url: str) -> None:
+    port = free_port()
+    with closing(await bind_ollama(OllamaApi(port=port), {url.format(port=port)})) as listener:
+        assert (port, "") == (listener.sockets[0].getsockname()[1], listener.note)
 
 
 async def test_a_free_ollama_port_is_taken_without_a_word() -> None:
