@@ -169,9 +169,19 @@ async def test_what_is_no_http_is_answered_with_400(autojump_clock: MockClock, h
         assert served.statistics().failed == 0
 
 
-async def test_a_head_that_is_too_long_is_refused(autojump_clock: MockClock) -> None:
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 2000,
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 2000 + b"\r\n\r\n",
+        b"GET /" + b"x" * 2000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 200 + b"\r\n",
+    ],
+    ids=["part", "value", "target", "many"],
+)
+async def test_a_head_that_is_too_long_is_refused(autojump_clock: MockClock, head: bytes) -> None:
     async with serving(app, limits=Limits(header_bytes=1000)) as served, await served.connect() as client:
-        await client.send(b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 2000)
+        await client.send(head)
         assert (await client.read_all()).startswith(b"HTTP/1.1 431 ")
 
 

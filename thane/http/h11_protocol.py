@@ -126,6 +126,8 @@ class Http1:
         if not request.method.isupper():  # `head` is not HEAD to h11, but is to Quart
             raise BadRequestError(HTTPStatus.NOT_IMPLEMENTED)
         headers: Headers = list(request.headers)
+        if _size(request.target, headers) > self.site.limits.header_bytes:  # h11 looks at heads that come in parts only
+            raise BadRequestError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         target = _normalise(request.target, headers)
         request_id = self.site.ids.run()
         if _wants_websocket(request):
@@ -252,6 +254,11 @@ class Http1:
             self.connection.rest()
         else:
             self.connection.finish()
+
+
+def _size(target: bytes, headers: Headers) -> int:
+    """The bytes of a request head, about: each line has four more than its name and value."""
+    return len(target) + sum(len(name) + len(value) + 4 for name, value in headers)
 
 
 def _wants_websocket(request: h11.Request) -> bool:
