@@ -152,8 +152,8 @@ async def test_with_keys_everything_needs_one_but_health_and_static_files(
             assert 200 == (await get(served, "/v1/messages", f"X-Api-Key: {KEY.rpartition(' ')[2]}")).status
             assert 401 == (await get(served, "/v1/messages", "X-Api-Key: wrong")).status
             assert 401 == (await get(served, "/health", method="POST", body=b"x")).status
-            assert 200 == (await get(served, "/health")).status
-            assert (200 if listener == "native" else 401) == (await get(served, "/static/thane.css")).status
+            for path in ("/health", "/health/live", "/health/ready", "/static/thane.css"):
+                assert (200 if listener == "native" else 401) == (await get(served, path)).status
             assert 401 == (await get_websocket(served)).status
             assert 101 == (await get_websocket(served, KEY)).status
 

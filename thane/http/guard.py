@@ -1,8 +1,9 @@
 """The door of a listener: every request and WebSocket passes here first, whatever it asks for.
 
 An ASGI application around the real one. It reads a request's own words, asks `thane.http.admission`, and refuses, lets
-a browser sign in, answers a preflight, or passes on. Everything needs a key once keys are configured, except
-`GET /health` and, on the native listener, the static files, which hold nothing of the house.
+a browser sign in, answers a preflight, or passes on. Everything needs a key once keys are configured, except on the
+native listener `GET /health`, `/health/live` and `/health/ready`, which whatever watches the process asks without one,
+and the static files, which hold nothing of the house.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from thane.events.event import Publisher
 from thane.http.admission import Doors, Refusal, Visit, check_key, check_place, doors_of, is_same_origin, key_is_known
 from thane.http.listeners import Name
 from thane.http.login import LOGIN_PATH, Reply, login_page, signed_in
-from thane.http.problems import Problem, RenderProblem, native_problem, ollama_problem
+from thane.http.problems import Problem, RenderProblem, native_problem, ollama_problem, shared_problem
 from thane.http.site import ASGIApp, ASGIMessage, Receive, Scope, Send
 
 _log = structlog.get_logger("thane.http")
@@ -29,6 +30,7 @@ _log = structlog.get_logger("thane.http")
 _LOGIN_FORM_BYTES = 8192
 _SHOWN_PATH_CHARS = 200
 _STATIC = "/static/"
+_HEALTH = {"/health", "/health/live", "/health/ready"}
 _CORS_METHODS = b"GET,POST,PUT,PATCH,DELETE,HEAD,OPTIONS"
 _CORS_HEADERS = ",".join(
     (
@@ -67,6 +69,8 @@ def guarded(
     """`app` behind the door of `listener`. Refusals are published as `system/request_refused`, in a flood only some."""
     doors = doors_of(settings, listener, socket.gethostname() if hostname is None else hostname)
     problems = native_problem if listener == "native" else ollama_problem
+    if listener == "native" and settings.ollama_api.is_on_native_port:
+        problems = shared_problem
     refusals = Refusals(events, listener, settings.limits.refused_events_per_minute)
     return _Guard(app, doors, problems, refusals, clock or SystemClock())
 
@@ -128,9 +132,9 @@ class _Guard:
         await self._app(scope, receive, send)
 
     def _is_open(self, visit: Visit) -> bool:
-        if visit.websocket or visit.method not in {"GET", "HEAD"}:
+        if visit.websocket or visit.method not in {"GET", "HEAD"} or self._doors.listener != "native":
             return False
-        return visit.path == "/health" or (self._doors.listener == "native" and visit.path.startswith(_STATIC))
+        return visit.path in _HEALTH or visit.path.startswith(_STATIC)
 
     async def _sign_in(self, visit: Visit, words: Mapping[str, str], scope: Scope, receive: Receive) -> Reply | None:
         """What a browser gets in the place of a bare 401."""
