@@ -145,6 +145,11 @@ def test_explanation_of_a_house_that_is_open_to_the_network() -> None:
     assert "/var/lib/thane" in text
 
 
+def test_an_ollama_api_without_a_port_is_on_the_native_one() -> None:
+    text = "\n".join(explain(Loaded(Settings(ollama_api=OllamaApi(port=0)))))
+    assert "on the native port (ollama_api.port is 0)" in text
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [("8080", (None, 8080)), ("0.0.0.0:0", ("0.0.0.0", 0)), ("[::1]:65535", ("::1", 65535))],

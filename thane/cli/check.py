@@ -43,6 +43,8 @@ def _place(address: str, port: int) -> str:
 def _ollama(settings: Settings) -> str:
     if not settings.ollama_api.enabled:
         return "off (ollama_api.enabled is false)"
+    if settings.ollama_api.is_on_native_port:
+        return "on the native port (ollama_api.port is 0)"
     place = _place(settings.ollama_api.address, settings.ollama_api.port)
     return f"http://{place} (or the next free port, if another program has this one)"
 

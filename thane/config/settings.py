@@ -29,11 +29,16 @@ class Listen(Section, frozen=True):
 
 class OllamaApi(Section, frozen=True):
     enabled: bool = True
-    """Serve the Ollama API on a port of its own."""
+    """Serve the Ollama API."""
     address: str = "127.0.0.1"
     """Address of the Ollama listener. Empty means loopback."""
     port: Port = 11434
-    """Port of the Ollama listener; if taken by another program the next free one is used and said plainly."""
+    """Port of the Ollama listener, or the next free one if another program has it. 0 serves it on `listen.port`."""
+
+    @property
+    def is_on_native_port(self) -> bool:
+        """Whether the native listener serves this API too, and there is no other."""
+        return self.enabled and self.port == 0
 
 
 class Auth(Section, frozen=True):

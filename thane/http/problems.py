@@ -75,3 +75,10 @@ def ollama_problem(problem: Problem) -> Page:
     if problem.request_id:
         message = f"{message} (request {problem.request_id})"
     return Page(_encoder.encode({"error": message}))
+
+
+def shared_problem(problem: Problem) -> Page:
+    """On a native listener that serves Ollama's API too: a failure is told in the shape of the API that was asked."""
+    if problem.path.startswith("/api/") and not problem.path.startswith("/api/loops"):
+        return ollama_problem(problem)
+    return native_problem(problem)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from thane.http.dashboard import routes as dashboard
 from thane.http.native import chat, conversations, events, loops, models, runs, system
+from thane.http.ollama.app import API as OLLAMA_API
 from thane.http.openai import app as openai
-from thane.http.problems import native_problem
+from thane.http.problems import native_problem, shared_problem
 from thane.http.quart_app import ThaneApp
 from thane.http.replies import mark_requests
 from thane.http.rooms import Rooms
@@ -22,13 +23,15 @@ ROUTES = (
     events.routes,
     dashboard.routes,
 )
-"""What makes the blueprints of this listener."""
+"""What makes the blueprints of this listener, besides those of Ollama's API where it has no port of its own."""
 
 
 def build_native(rooms: Rooms) -> ThaneApp:
     """An application without a door: `thane.http.guard` is put before it."""
-    app = ThaneApp("thane.native", limits=rooms.settings.limits, problems=native_problem)
+    shares = rooms.settings.ollama_api.is_on_native_port
+    problems = shared_problem if shares else native_problem
+    app = ThaneApp("thane.native", limits=rooms.settings.limits, problems=problems)
     mark_requests(app)
-    for routes in ROUTES:
+    for routes in (*ROUTES, *OLLAMA_API) if shares else ROUTES:
         app.register_blueprint(routes(rooms))
     return app

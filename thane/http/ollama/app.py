@@ -11,12 +11,18 @@ from thane.http.quart_app import ThaneApp
 from thane.http.replies import mark_requests
 from thane.http.rooms import Rooms
 
-ROUTES = (
+API = (
     models.routes,
     chat.routes,
     generate.routes,
     embed.routes,
     management.routes,
+)
+"""What makes the blueprints of Ollama's own API; on the native listener too, where `ollama_api.port` is 0."""
+
+ROUTES = (
+    models.root,
+    *API,
     openai_chat.openai_routes,
     *openai.ROUTES,
     openai_models.routes,

@@ -34,15 +34,22 @@ _TEMPLATE = (
 )
 
 
-def routes(rooms: Rooms) -> Blueprint:
-    """`/`, `/api/version`, `/api/tags`, `/api/ps`, `/api/show`, `/api/pull`."""
-    blueprint = Blueprint("ollama_models", __name__)
-    refuse_with(blueprint, OLLAMA)
+def root(_rooms: Rooms) -> Blueprint:
+    """`/`, where the listener has no page of its own there."""
+    blueprint = Blueprint("ollama_root", __name__)
 
     @blueprint.get("/")
-    async def root() -> Response:
+    async def running() -> Response:
         """`Ollama is running`, which clients look for."""
         return Response("Ollama is running", content_type="text/plain; charset=utf-8")
+
+    return blueprint
+
+
+def routes(rooms: Rooms) -> Blueprint:
+    """`/api/version`, `/api/tags`, `/api/ps`, `/api/show`, `/api/pull`."""
+    blueprint = Blueprint("ollama_models", __name__)
+    refuse_with(blueprint, OLLAMA)
 
     @blueprint.get("/api/version")
     async def version() -> Response:
