@@ -68,6 +68,15 @@ async def test_a_name_is_known_in_any_case_and_with_or_without_its_tag(name: str
         assert (name or "thane:latest") == msgspec.json.decode(answer.body)["model"]
 
 
+@pytest.mark.parametrize("path", ["hf.co/someone/Model-GGUF:Q4_K_M", "hf.co%2Fsomeone%2FModel-GGUF%3AQ4_K_M"])
+async def test_a_models_name_may_have_slashes_and_colons(path: str, autojump_clock: MockClock) -> None:
+    name = "hf.co/someone/Model-GGUF:Q4_K_M"
+    async with site(models=(EMBEDDED, ModelInfo(name, "ollama"))) as place:
+        status, told = await get(place, f"/v1/models/{path}")
+        missing, _ = await get(place, f"/v1/models/{path}x")
+    assert (200, name, "ollama", 404) == (status, told["id"], told["owned_by"], missing)
+
+
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/chat"])
 async def test_an_unknown_name_is_not_found(path: str, autojump_clock: MockClock) -> None:
     body = {"model": "gpt-9", "message": "hi", "messages": [{"role": "user", "content": "hi"}]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from thane.http.openai import completions, messages, responses
+from thane.http.openai import completions, embeddings, messages, responses
 
-ROUTES = (completions.routes, responses.routes, messages.routes)
+ROUTES = (completions.routes, responses.routes, messages.routes, embeddings.routes)
 """What makes the blueprints."""
