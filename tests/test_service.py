@@ -98,6 +98,23 @@ async def test_the_ollama_api_may_share_the_native_port(tmp_path: Path) -> None:
     assert native == started["events"][0]["data"]["ollama_url"]
 
 
+@pytest.mark.parametrize("embeddings", [False, True])
+async def test_it_never_takes_the_place_of_its_own_model_server(tmp_path: Path, embeddings: bool) -> None:
+    chosen = configured(tmp_path)
+    theirs = f"http://localhost:{chosen.ollama_api.port}"
+    if embeddings:
+        chosen = msgspec.structs.replace(chosen, embeddings=settings.Embeddings(enabled=True, baseurl=theirs))
+    else:
+        chosen = msgspec.structs.replace(chosen, models=settings.Models(default="m", ollama_url=theirs))
+    native = f"http://127.0.0.1:{chosen.listen.port}"
+    async with serving(chosen) as client:
+        started = (await client.get(f"{native}/v1/events/log?kind=started")).json()["events"][0]["data"]
+        with pytest.raises(httpx2.ConnectError):
+            await client.get(theirs)
+    assert started["ollama_url"].startswith("http://127.0.0.1:")
+    assert not started["ollama_url"].endswith(f":{chosen.ollama_api.port}")
+
+
 async def test_embeddings_come_from_their_own_model_server(tmp_path: Path) -> None:
     async with open_fake_ollama(models=(FakeModel("nomic-embed-text", 2048, ("embedding",)),)) as fake:
         chosen = configured(tmp_path, embeddings=settings.Embeddings(enabled=True, baseurl=fake.url))

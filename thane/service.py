@@ -161,7 +161,7 @@ class _Builder:
         self._stack.callback(native.close)
         if not self._settings.ollama_api.enabled or self._settings.ollama_api.is_on_native_port:
             return native, None
-        ollama = await listeners.bind_ollama(self._settings.ollama_api)
+        ollama = await listeners.bind_ollama(self._settings.ollama_api, _model_servers(self._settings))
         self._stack.callback(ollama.close)
         if ollama.note:
             _log.warning(ollama.note)
@@ -210,6 +210,16 @@ async def _learn(embedded: EmbeddedProvider, language: str) -> None:
     await embedded.prepare(language)
     gc.freeze()
     gc.set_threshold(_COLLECTED_AFTER)
+
+
+def _model_servers(settings: Settings) -> set[str]:
+    """The URLs that will be asked."""
+    urls: set[str] = set()
+    if settings.models.default or settings.models.available:
+        urls.add(settings.models.ollama_url)
+    if settings.embeddings.enabled:
+        urls.add(settings.embeddings.baseurl or settings.models.ollama_url)
+    return urls
 
 
 def _database_path(settings: Settings) -> Path:

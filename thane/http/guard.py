@@ -1,8 +1,9 @@
 """The door of a listener: every request and WebSocket passes here first, whatever it asks for.
 
 An ASGI application around the real one. It reads a request's own words, asks `thane.http.admission`, and refuses, lets
-a browser sign in, answers a preflight, or passes on. Everything needs a key once keys are configured, except
-`GET /health` and, on the native listener, the static files, which hold nothing of the house.
+a browser sign in, answers a preflight, or passes on. Everything needs a key once keys are configured, except on the
+native listener `GET /health`, `/health/live` and `/health/ready`, which whatever watches the process asks without one,
+and the static files, which hold nothing of the house.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ _log = structlog.get_logger("thane.http")
 _LOGIN_FORM_BYTES = 8192
 _SHOWN_PATH_CHARS = 200
 _STATIC = "/static/"
+_HEALTH = {"/health", "/health/live", "/health/ready"}
 _CORS_METHODS = b"GET,POST,PUT,PATCH,DELETE,HEAD,OPTIONS"
 _CORS_HEADERS = ",".join(
     (
@@ -130,9 +132,9 @@ class _Guard:
         await self._app(scope, receive, send)
 
     def _is_open(self, visit: Visit) -> bool:
-        if visit.websocket or visit.method not in {"GET", "HEAD"}:
+        if visit.websocket or visit.method not in {"GET", "HEAD"} or self._doors.listener != "native":
             return False
-        return visit.path == "/health" or (self._doors.listener == "native" and visit.path.startswith(_STATIC))
+        return visit.path in _HEALTH or visit.path.startswith(_STATIC)
 
     async def _sign_in(self, visit: Visit, words: Mapping[str, str], scope: Scope, receive: Receive) -> Reply | None:
         """What a browser gets in the place of a bare 401."""

@@ -8,8 +8,11 @@ from __future__ import annotations
 import errno
 import ipaddress
 import socket
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import urlsplit
 
 import h11
 import trio
@@ -23,6 +26,7 @@ type Neighbour = Literal["ollama", "thane", "unknown"]
 _NEXT_PORTS = 20
 _PROBE_SECONDS = 1.0
 _PROBE_BYTES = 65_536
+_ANY = {"0.0.0.0", "::"}  # noqa: S104 compared, not bound
 
 
 @dataclass(frozen=True)
@@ -84,10 +88,17 @@ def bind_native(listen: Listen) -> Listener:
     return Listener("native", sockets, _url(listen.address, sockets))
 
 
-async def bind_ollama(ollama: OllamaApi) -> Listener:
-    """Bind the Ollama listener, on the next free port where another program has the configured one."""
+async def bind_ollama(ollama: OllamaApi, model_servers: Collection[str] = ()) -> Listener:
+    """Bind the Ollama listener, on the next free port where the configured one is another program's.
+
+    The ports of `model_servers` (URLs) are left to them, also while they do not run: in their place Thane would ask
+    itself, and each question would become another turn.
+    """
     note = ""
     for port in range(ollama.port, min(ollama.port + _NEXT_PORTS, 65_536)):
+        if server := await _expected(model_servers, ollama.address, port):
+            note = note or f"Port {port} is left to the model server of the configuration ({server})."
+            continue
         try:
             sockets = bind(ollama.address, port)
         except PortTakenError:
@@ -112,6 +123,33 @@ def _explain(neighbour: Neighbour, ollama: OllamaApi) -> str:
             return f"Another Thane already listens on port {ollama.port}."
         case "unknown":
             return f"Another program already listens on port {ollama.port}."
+
+
+async def _expected(model_servers: Collection[str], address: str, port: int) -> str:
+    """The model server that would be sought behind a listener of ours on this address and port; "" for none."""
+    ours = {host for _, host in _resolve(address)}
+    for url in model_servers:
+        parts = urlsplit(url)
+        if not parts.hostname or port != (parts.port or (443 if parts.scheme == "https" else 80)):
+            continue
+        found: list[tuple[socket.AddressFamily, str]] = []
+        with trio.move_on_after(_PROBE_SECONDS), suppress(OSError):
+            answer = await trio.socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+            found = [(family, str(where[0])) for family, _, _, _, where in answer]
+        theirs = {host for _, host in found}
+        if theirs & _ANY:  # asking every address is asking this machine
+            theirs |= {"127.0.0.1", "::1"}
+        if ours & theirs or (ours & _ANY and any(_is_own(*each) for each in found)):
+            return url
+    return ""
+
+
+def _is_own(family: socket.AddressFamily, host: str) -> bool:
+    try:
+        bind_one(family, host, 0).close()
+    except OSError:
+        return False
+    return True
 
 
 def bind(address: str, port: int) -> tuple[socket.socket, ...]:
@@ -177,7 +215,7 @@ def _url(address: str, sockets: tuple[socket.socket, ...]) -> str:
     host, port = sockets[0].getsockname()[:2]
     if address == "localhost":
         host = address
-    elif host in {"0.0.0.0", "::"}:  # noqa: S104 compared, not bound
+    elif host in _ANY:
         host = socket.gethostname()
     elif ":" in host:
         host = f"[{host}]"
