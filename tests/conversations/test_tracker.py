@@ -277,6 +277,25 @@ async def test_draining_refuses_new_turns_and_lets_running_ones_end(autojump_clo
         assert ["done"] == [run.state for run in house.archive.stored.values()]
 
 
+async def test_draining_waits_for_a_client_that_has_not_taken_the_whole_answer_yet(autojump_clock: MockClock) -> None:
+    async with rooms() as house, house.conversations.open(turn("hello")) as opened:
+        await wait_all_tasks_blocked()
+        house.conversations.drain()
+        assert () == house.conversations.running()
+        async with trio.open_nursery() as nursery:
+
+            async def read_slowly() -> None:
+                async for _ in opened.batches:
+                    await trio.sleep(3)
+
+            nursery.start_soon(read_slowly)
+            with trio.move_on_after(5) as waiting:
+                await house.conversations.wait_idle()
+            assert waiting.cancelled_caught
+    with trio.fail_after(1):
+        await house.conversations.wait_idle()
+
+
 async def test_a_turn_whose_conversation_is_still_looked_for_when_draining_begins_is_refused(
     autojump_clock: MockClock,
 ) -> None:

@@ -124,6 +124,7 @@ class Conversations:
             ticket.batches.close()
             if not self.cancel(ticket.run_id, "client") and not finished:
                 self._conductor.note_cut_off(ticket)
+            self._forget(ticket)
 
     def running(self) -> tuple[LiveRun, ...]:
         """Turns that run or wait, in the order in which they came."""
@@ -155,7 +156,7 @@ class Conversations:
         self._draining = True
 
     async def wait_idle(self) -> None:
-        """Wait until no turn runs or waits, and every last event is handed over."""
+        """Wait until no turn runs or waits, and every client has taken its answer or has left."""
         await self._idle.wait()
 
     def statistics(self) -> ConversationsStatistics:
@@ -381,9 +382,11 @@ class Conversations:
             self._forget(ticket)
 
     def _forget(self, ticket: Ticket) -> None:
-        del self._tickets[ticket.run_id]
-        if not self._tickets:
-            self._idle.set()
+        """Forget a turn once it has ended and its client reads no more; before, it is still being answered."""
+        if ticket.phase == "ended" and not ticket.batches.statistics().open_receive_channels:
+            self._tickets.pop(ticket.run_id, None)
+            if not self._tickets:
+                self._idle.set()
 
     def _check_open(self) -> None:
         if self._draining:
