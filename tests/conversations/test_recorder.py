@@ -86,6 +86,29 @@ async def test_a_run_is_recorded_with_its_steps_tool_calls_and_times(autojump_cl
     )
 
 
+async def test_the_live_view_says_in_every_step_whether_the_answer_is_being_written(autojump_clock: MockClock) -> None:
+    record = recorder(Events())
+    seen = list[str]()
+    for batch in ((STARTED,), (Text("Let me see."),), (CALLED, AGAIN), (Text("It is off."),)):
+        record.observe(batch)
+        seen.append(record.view("processing").what)
+    assert ["thinking", "writing the answer", "thinking", "writing the answer"] == seen
+
+
+async def test_the_span_of_a_model_that_another_one_replaces_ends_there_as_an_error(autojump_clock: MockClock) -> None:
+    record = recorder(Events())
+    record.observe((STARTED,))
+    await trio.sleep(2)
+    record.observe((ModelStarted(1, "embedded", "embedded", 4, 2, 900, "in its place"),))
+    await trio.sleep(1)
+    record.observe((ModelFinished(1, "embedded", "embedded", Usage(900, 12), "stop", 1.0),))
+    record.end(FINISHED)
+    _, failed, answered = record.view("processing").spans
+    assert [("qwen3:8b", "error", 2.0), ("embedded", "done", 1.0)] == [
+        (span.name, span.state, span.duration) for span in (failed, answered)
+    ]
+
+
 async def test_the_live_view_shows_what_goes_on(autojump_clock: MockClock) -> None:
     record = recorder(Events())
     assert ("waiting, place 2", 2, "queued") == (

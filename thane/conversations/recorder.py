@@ -123,7 +123,7 @@ class Recorder:
             if type(event) is Text:
                 if self._first_token is None:
                     self._first_token = trio.current_time() - (self._began or self._accepted)
-                    self._what = "writing the answer"
+                self._what = "writing the answer"
                 self._text.append(event.text)
                 self._chars += len(event.text)
             elif type(event) is Thinking:
@@ -257,6 +257,8 @@ class Recorder:
             iteration.summary["cancelled_by"] = record.cancelled_by
 
     def _model_started(self, event: ModelStarted) -> None:
+        if self._step is not None and self._model_span is not None:
+            self._model_span.end("error")  # it failed, and another model takes its place
         self._step, self._step_at = event, self._clock.time()
         self._step_pieces = len(self._text) + len(self._thinking)
         self._model = event.model
