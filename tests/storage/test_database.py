@@ -385,6 +385,24 @@ async def test_leaving_waits_for_a_hanging_disk_only_so_long_and_says_so(path: P
             assert ["Thane did not end cleanly; checking the database"] == [line["event"] for line in logs]
 
 
+async def test_reads_that_hang_take_no_time_from_the_last_writes(path: Path) -> None:
+    brakes = Brake(), Brake()
+    with structlog.testing.capture_logs() as logs:
+        async with open_database(path, Storage(close_timeout_seconds=0.1, readers=2)) as database:
+            await database.write(make_table)
+            async with trio.open_nursery() as nursery:
+                for brake in brakes:
+                    nursery.start_soon(database.read, brake)
+                    await trio.to_thread.run_sync(brake.holds.wait, 5)
+                nursery.cancel_scope.cancel()
+            database.post(insert("late"))
+    for brake in brakes:
+        brake.go.set()
+    assert ["late"] == on_disk(path)
+    assert ["a read did not end in time"] * 2 == [line["event"] for line in logs]
+    assert b"" == path.with_name("thane.db.lock").read_bytes()  # closed, and cleanly
+
+
 async def test_a_closed_database_refuses(path: Path) -> None:
     async with open_database(path, Storage()) as database:
         pass

@@ -8,6 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Sequence
 from queue import SimpleQueue
+from time import monotonic
 from typing import Any
 
 import outcome
@@ -64,8 +65,11 @@ class Readers:
         await trio.to_thread.run_sync(self._join, timeout_seconds)
 
     def _join(self, timeout_seconds: float) -> None:
+        deadline = (
+            monotonic() + timeout_seconds
+        )  # for all of them: the writer's last commits are still to be waited for
         for thread in self._threads:
-            thread.join(timeout_seconds)
+            thread.join(max(0.0, deadline - monotonic()))
             if thread.is_alive():
                 _log.error("a read did not end in time")
 
