@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import logging
 import sys
-from collections.abc import Iterator
 from typing import Literal
 
 import msgspec
@@ -18,13 +17,7 @@ from thane.config import settings
 type Errors = pytest.CaptureFixture[str]
 
 
-@pytest.fixture(autouse=True)
-def as_before() -> Iterator[None]:
-    root = logging.getLogger()
-    before = root.handlers, root.level
-    yield
-    structlog.reset_defaults()
-    root.handlers, root.level = before
+pytestmark = pytest.mark.usefixtures("process_as_before")
 
 
 def test_json_lines_have_event_level_time_and_fields(capsys: Errors) -> None:

@@ -23,6 +23,8 @@ from thane.http.ollama import app as ollama_app
 from thane.http.rooms import Rooms
 from thane.testing.fake_ollama import FakeModel, open_fake_ollama
 
+pytestmark = pytest.mark.usefixtures("process_as_before")
+
 
 def free_port() -> int:
     with socket.socket() as probe:
