@@ -3,7 +3,7 @@
 httpx2's own transport hands out one body chunk at a time through six generators, and a model server sends one chunk a
 token. Measured on one core with CPython 3.13: 680 µs a request, 58 µs a paced token and 12 µs a free-running one, where
 the whole program may use 2.2 ms and 18 µs. This transport hands out whatever one read brought, under the same client:
-250, 35 and 2.5 µs, decoding included.
+250, 35 and 2 µs, decoding included.
 
 It is a plain transport (GET, POST, keep-alive, TLS), not a general one: no HTTP/2, no proxies, no request streaming.
 """
