@@ -25,7 +25,7 @@ class ResponseReader:
     then carry another request. The `on_…` methods are the parser's.
     """
 
-    __slots__ = ("_until_close", "_parser", "_pieces", "_without_body", "complete", "fields", "reusable", "status")
+    __slots__ = ("_parser", "_pieces", "_until_close", "_without_body", "complete", "fields", "reusable", "status")
 
     def __init__(self) -> None:
         self.status = 0
