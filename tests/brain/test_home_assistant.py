@@ -157,6 +157,20 @@ def test_a_sentence_without_a_room_asks_for_it_and_takes_the_answer() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "calls"),
+    [
+        ("turn on strip", [("HassTurnOn", {"name": "Strip"})]),
+        ("turn on the heater", [("HassTurnOn", {"name": "Heater"})]),
+        ("lights on in the kitchen", [("HassTurnOn", {"area": "Kitchen", "domain": ["light"]})]),
+    ],
+)
+def test_a_command_after_a_question_back_is_no_answer_to_it(text: str, calls: list[tuple[str, JSON]]) -> None:
+    earlier = [Message("user", "turn off the lights"), Message("assistant", "In which room?")]
+
+    assert calls == calls_of(ask_home_assistant(text, HOUSE, earlier=earlier))
+
+
 def test_a_rooms_name_that_answers_no_question_of_ours_does_nothing() -> None:
     earlier = [Message("user", "turn off the lights"), Message("assistant", "Turned off the lights.")]
 

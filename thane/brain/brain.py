@@ -83,6 +83,10 @@ class _Turn(msgspec.Struct, frozen=True):
         return bool(self.known.entities) and all(entity.state is not None for entity in self.known.entities)
 
     @property
+    def doable(self) -> frozenset[str]:
+        return doable(self.tools, states_told=self.states_told)
+
+    @property
     def results(self) -> tuple[Message, ...]:
         return tuple(message for message in self.since if message.role == "tool")
 
@@ -107,9 +111,10 @@ class Brain:
         turn = self._read(question, at)
         if not 0 < len(turn.text) <= self._limits.sentence_chars:
             return _report(turn) if turn.results else _cannot(turn)
-        allowed = doable(turn.tools, states_told=turn.states_told)
         commands = self._limits.commands_per_sentence
-        meanings = understand(turn.text, turn.code, turn.known, self._recogniser, allowed=allowed, commands=commands)
+        meanings = understand(
+            turn.text, turn.code, turn.known, self._recogniser, allowed=turn.doable, commands=commands
+        )
         if turn.results:
             return self._after_tools(turn, meanings)
         if noted := _notes(turn):
@@ -125,8 +130,14 @@ class Brain:
             for message in messages[:at]
             if message.role == "user" and len(message.content) <= self._limits.sentence_chars
         )
-        text, known = find_sentence(messages[: at + 1], language.code, known)
-        return _Turn(text, language, known, tools, said, messages[at + 1 :])
+        turn = _Turn(messages[at].content.strip(), language, known, tools, said, messages[at + 1 :])
+        text, meant = find_sentence(
+            messages[: at + 1],
+            turn.code,
+            known,
+            lambda sentence: self._recogniser.recognise(sentence, turn.code, known, turn.doable),
+        )
+        return msgspec.structs.replace(turn, text=text, known=meant)
 
     def _surroundings(self, question: Question) -> tuple[Known, tuple[ToolSpec, ...]]:
         """The house that the offered tools act on, and those tools: the client's if it told of one, else our own."""

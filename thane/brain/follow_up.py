@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from thane.brain.known import Known
@@ -22,7 +22,9 @@ def ask_which(meaning: Recognition, code: str, known: Known) -> str:
     return phrase(code, "which_device", names=", ".join(device.name for device in devices[:_NAMES]))
 
 
-def find_sentence(messages: Sequence[Message], code: str, known: Known) -> tuple[str, Known]:
+def find_sentence(
+    messages: Sequence[Message], code: str, known: Known, recognise: Callable[[str], Recognition | None]
+) -> tuple[str, Known]:
     """The sentence to act on: the last one, or the one before it when this answers our question which was meant."""
     text = messages[-1].content.strip()
     spoken = [m for m in messages[:-1] if m.role in ("user", "assistant") and m.content.strip()]
@@ -31,11 +33,20 @@ def find_sentence(messages: Sequence[Message], code: str, known: Known) -> tuple
     sentence = spoken[-2].content.strip()
     area = _mentioned(text, (name for names in known.areas for name in names))
     device = _mentioned(text, (name for entity in known.entities for name in entity.names))
+    if _is_command(text, area or device or "", recognise):
+        return text, known
     if area:
         return sentence, replace(known, area=area)
     if device:
         return sentence, replace(known, entities=known.named(device), area="")
     return text, known
+
+
+def _is_command(text: str, name: str, recognise: Callable[[str], Recognition | None]) -> bool:
+    """`Turn on the lamp` is; `the lamp` is not, though there are languages in which it means the same."""
+    more = len(plain(text).split()) - len(name.split())
+    meaning = recognise(plain(text).casefold()) if more else None
+    return meaning is not None and (more > 1 or meaning != recognise(name.casefold()))
 
 
 def _asks_which(said: str, code: str) -> bool:
