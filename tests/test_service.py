@@ -63,6 +63,15 @@ async def answers(client: httpx2.AsyncClient, url: str) -> httpx2.Response:
             await trio.sleep(0.01)
 
 
+async def becomes(status: str, client: httpx2.AsyncClient, native: str) -> None:
+    """Wait until Thane's health is that."""
+    with trio.fail_after(10):
+        while True:
+            if status == (await client.get(f"{native}/health")).json()["status"]:
+                return
+            await trio.sleep(0.01)
+
+
 async def test_it_answers_on_both_ports_and_ends_at_a_signal(tmp_path: Path) -> None:
     chosen = configured(tmp_path)
     async with serving(chosen) as client:
@@ -115,6 +124,22 @@ async def test_it_never_takes_the_place_of_its_own_model_server(tmp_path: Path, 
             await client.get(theirs)
     assert started["ollama_url"].startswith("http://127.0.0.1:")
     assert not started["ollama_url"].endswith(f":{chosen.ollama_api.port}")
+
+
+async def test_a_model_server_that_comes_up_later_has_its_models_on_offer_once_it_is_healthy(tmp_path: Path) -> None:
+    port = free_port()
+    chosen = configured(
+        tmp_path,
+        models=settings.Models(default="qwen3:4b", ollama_url=f"http://127.0.0.1:{port}", connect_tries=1),
+        health=settings.Health(retry_initial_seconds=0.05, interval_seconds=0.1),
+    )
+    native = f"http://127.0.0.1:{chosen.listen.port}"
+    async with serving(chosen) as client:
+        await becomes("degraded", client, native)
+        async with open_fake_ollama(models=(FakeModel("late:1b"),), port=port):
+            await becomes("healthy", client, native)
+            offered = (await client.get(f"{native}/v1/models")).json()["data"]
+    assert "late:1b" in [model["id"] for model in offered]
 
 
 async def test_embeddings_come_from_their_own_model_server(tmp_path: Path) -> None:

@@ -190,7 +190,9 @@ class _Builder:
                     open_ollama(settings.models.ollama_url, settings.models, self._ids, source=self._random)
                 )
             )
-        return Catalogue(providers, refresh_seconds=settings.models.refresh_seconds)
+        catalogue = Catalogue(providers)
+        await catalogue.ask(embedded)
+        return catalogue
 
     async def _open_embedder(self, catalogue: Catalogue) -> Embedder | None:
         """The model server that makes embeddings: the one that answers, or the one that is named for them."""
@@ -264,13 +266,14 @@ class _Tree:
     def _branches(self, draining: trio.Event) -> dict[str, Callable[[], Awaitable[object]]]:
         branches: dict[str, Callable[[], Awaitable[object]]] = {
             "native listener": partial(self._listen, self._native, build_native, draining),
-            "model catalogue": self._catalogue.watch,
         }
         if self._ollama is not None:
             branches["ollama listener"] = partial(self._listen, self._ollama, build_ollama, draining)
         for provider in self._catalogue.remote():
             health = self._rooms.health
-            branches[f"health of {provider.name}"] = partial(health.watch, provider.name, provider.models)
+            branches[f"health of {provider.name}"] = partial(
+                health.watch, provider.name, partial(self._catalogue.ask, provider)
+            )
         embedded = self._catalogue.get("embedded")
         if isinstance(embedded, EmbeddedProvider):
             branches["language"] = partial(_learn, embedded, self._rooms.settings.language)

@@ -89,7 +89,7 @@ class Stage:
     ) -> None:
         self.model = model
         self.brain = brain or ScriptedModel(say("I am embedded."), name="embedded", models=("embedded",))
-        self.catalogue = Catalogue([self.brain, model], refresh_seconds=60)
+        self.catalogue = Catalogue([self.brain, model])
         self.agent = Agent(
             settings=config.Settings(
                 models=config.Models(default=default, available=available),
@@ -458,7 +458,7 @@ async def test_calls_of_a_model_that_was_offered_no_tools_are_not_run():
     lamp = Lamp()
     stage = Stage(ScriptedModel([calls(("HassTurnOn", {}))], say("Sorry.")), lamp)
     stage.model.supports_tools = False
-    await stage.catalogue.refresh()
+    await stage.catalogue.ask(stage.model)
     assert "Sorry." == (await stage.answered()).text
     assert () == stage.model.requests[0].tools
     assert [] == lamp.seen
@@ -472,11 +472,11 @@ async def test_a_provider_that_ends_without_saying_so_has_failed():
 
 async def test_a_model_without_tools_or_thinking_is_not_asked_for_them():
     stage = Stage(ScriptedModel(say("Hi.")), Lamp())
-    await stage.catalogue.refresh()
+    await stage.catalogue.ask(stage.model)
     await stage.answered(options=Options(think=True))
     assert stage.model.requests[0].options.think is None
     stage.model.has = ()
-    await stage.catalogue.refresh()
+    await stage.catalogue.ask(stage.model)
     await stage.ask(options=Options(think=True))
     assert stage.model.requests[1].options.think is True
 

@@ -32,7 +32,7 @@ async def open_agent(fake: FakeOllama) -> AsyncGenerator[Agent]:
     async with open_ollama(fake.url, settings.models, Ids(source, SystemClock()), source=source) as provider:
         yield Agent(
             settings=settings,
-            catalogue=Catalogue([provider], refresh_seconds=60),
+            catalogue=Catalogue([provider]),
             tools=ToolRegistry([DateTime(SystemClock(), None)]),
             house=None,
             clock=SystemClock(),

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-import trio
-import trio.testing
+import pytest
 
 from thane.models.catalogue import Catalogue
 from thane.models.provider import ModelError, ModelInfo
@@ -25,9 +24,10 @@ def names(catalogue: Catalogue) -> list[str]:
 
 async def test_providers_and_their_models_are_found_by_name():
     one, two = ScriptedModel(say("a"), name="embedded", models=("embedded",)), ScriptedModel(say("b"))
-    catalogue = Catalogue([one, two], refresh_seconds=60)
+    catalogue = Catalogue([one, two])
     assert [] == names(catalogue)
-    await catalogue.refresh()
+    await catalogue.ask(two)
+    await catalogue.ask(one)
     assert ["embedded", "qwen3:4b"] == names(catalogue)
     assert two is catalogue.get("ollama")
     assert catalogue.get("other") is None
@@ -35,17 +35,14 @@ async def test_providers_and_their_models_are_found_by_name():
     assert (two,) == catalogue.remote()
 
 
-async def test_a_provider_that_is_down_keeps_what_it_had(autojump_clock: trio.testing.MockClock):
+async def test_a_provider_that_is_down_says_so_and_keeps_what_it_had():
     provider = Moody(say("a"), models=("one",))
-    catalogue = Catalogue([provider], refresh_seconds=60)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(catalogue.watch)
-        await trio.sleep(1)
-        assert ["one"] == names(catalogue)
-        provider.down = True
-        await trio.sleep(60)
-        assert ["one"] == names(catalogue)
-        provider.down, provider.has = False, ("two",)
-        await trio.sleep(60)
-        assert ["two"] == names(catalogue)
-        nursery.cancel_scope.cancel()
+    catalogue = Catalogue([provider])
+    await catalogue.ask(provider)
+    provider.down = True
+    with pytest.raises(ModelError, match="down"):
+        await catalogue.ask(provider)
+    assert ["one"] == names(catalogue)
+    provider.down, provider.has = False, ("two",)
+    await catalogue.ask(provider)
+    assert ["two"] == names(catalogue)

@@ -160,8 +160,6 @@ class Models(Section, frozen=True):
     """How long an idle connection to a model server is kept."""
     answer_line_bytes: Count = 16_777_216
     """Longest line that a model server may send."""
-    refresh_seconds: Seconds = 60.0
-    """Pause between two questions to a model server which models it has."""
 
 
 class Embeddings(Section, frozen=True):

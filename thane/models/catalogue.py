@@ -1,15 +1,10 @@
-"""The providers, and the models that they have: asked now and then, told at once."""
+"""The providers, and the models that they have: asked whenever their health is, told at once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-import structlog
-import trio
-
-from thane.models.provider import ModelError, ModelInfo, Provider
-
-_log = structlog.get_logger("thane.models")
+from thane.models.provider import ModelInfo, Provider
 
 
 class Catalogue:
@@ -18,9 +13,8 @@ class Catalogue:
     A provider that cannot be asked keeps its last answer: what it had may well be there again in a moment.
     """
 
-    def __init__(self, providers: Iterable[Provider], *, refresh_seconds: float) -> None:
+    def __init__(self, providers: Iterable[Provider]) -> None:
         self._providers = {provider.name: provider for provider in providers}
-        self._refresh_seconds = refresh_seconds
         self._models: dict[str, tuple[ModelInfo, ...]] = dict.fromkeys(self._providers, ())
 
     def get(self, name: str) -> Provider | None:
@@ -37,20 +31,6 @@ class Catalogue:
         """Every model, the providers in their order. Never blocks."""
         return tuple(info for models in self._models.values() for info in models)
 
-    async def refresh(self) -> None:
-        """Ask every provider, all at once."""
-        async with trio.open_nursery() as nursery:
-            for provider in self._providers.values():
-                nursery.start_soon(self._ask, provider)
-
-    async def watch(self) -> None:
-        """Refresh for ever. A branch of the task tree."""
-        while True:
-            await self.refresh()
-            await trio.sleep(self._refresh_seconds)
-
-    async def _ask(self, provider: Provider) -> None:
-        try:
-            self._models[provider.name] = await provider.models()
-        except ModelError as error:
-            _log.debug("the models of a provider are not known", provider=provider.name, error=error.message)
+    async def ask(self, provider: Provider) -> None:
+        """Ask one of the providers what it has now. Raises ModelError when it cannot be asked."""
+        self._models[provider.name] = await provider.models()

@@ -1,7 +1,7 @@
 """A model provider for tests that plays scripts in memory: no sockets, so a `MockClock` may drive it.
 
     provider = ScriptedModel(say("On it."), [calls(("HassTurnOn", {"name": "Lamp"}))], say("Done."))
-    catalogue = Catalogue([provider], refresh_seconds=60)
+    catalogue = Catalogue([provider])
 
 A script is a list of batches, pauses (a float, in seconds) and errors to raise. One without a `ModelDone` gets one.
 """
