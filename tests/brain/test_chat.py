@@ -31,6 +31,9 @@ def chat(*said: str, language: str = "en", explain: bool = True) -> Say:
     [
         ("en", "Hello!", "Hello, I am Thane."),
         ("en", "good evening", "Hello, I am Thane."),
+        ("en", "howdy", "Hello, I am Thane."),
+        ("en", "What's up?", "Hello, I am Thane."),
+        ("en", "how are you?", "Hello, I am Thane."),
         ("en", "thank you very much", "You are welcome."),
         ("en", "Who are you?", "I am Thane, the steward of this house."),
         ("en", "who created you", "I am Thane, the steward of this house."),
@@ -78,6 +81,12 @@ def test_anything_else_is_answered_honestly(language: str, text: str) -> None:
     [
         ("en", "remember that my cat is Tom", "what is my cat?", "Your cat is Tom."),
         ("en", "Remember my car is dark blue.", "What's my car", "Your car is dark blue."),
+        ("en", "remember that the safe's code is 12", "what is my safe's code", "Your safe's code is 12."),
+        ("de", "Merk dir, dass die Katze Tom heißt", "wie heißt meine Katze?", "Katze: Tom."),
+        ("fr", "souviens-toi que le chat est Tom", "qui est mon chat ?", "Chat : Tom."),
+        ("nl", "onthoud dat de kat Tom is", "wat is mijn kat", "Je kat is Tom."),
+        ("es", "recuerda que el gato es Tom", "¿cuál es mi gato?", "Tu gato es Tom."),
+        ("it", "ricorda che il gatto è Tom", "qual è il mio gatto?", "Gatto: Tom."),
         ("en", "my name is Ada", "what is my name", "Your name is Ada."),
         ("de", "Merk dir, dass meine Katze Tom heißt", "wie heißt meine Katze?", "Katze: Tom."),
         ("fr", "souviens-toi que mon chat est Tom", "qui est mon chat ?", "Chat : Tom."),
@@ -98,6 +107,11 @@ def test_the_last_thing_said_counts_and_only_this_conversation() -> None:
 
     assert "Your cat is Kim." == chat(*said).text
     assert "You have not told me your cat in this conversation." == chat("what is my cat").text
+
+
+def test_what_is_said_of_a_thing_is_no_note_unless_it_is_to_be_remembered() -> None:
+    assert "models.default" in chat("the cat is Tom").text
+    assert "You have not told me" in chat("the cat is Tom", "No.", "what is my cat").text
 
 
 def test_everything_that_was_to_be_remembered_is_told() -> None:

@@ -8,6 +8,7 @@ from tests.home.doubles import demo_home
 from thane.brain.known import Known, KnownEntity, know_house
 from thane.brain.recogniser import Cache, Recogniser, Recognition, Stranger
 from thane.config import settings
+from thane.turn import JSON
 
 HOUSE = know_house(demo_home().entities(), demo_home().areas())
 RECOGNISER = Recogniser(settings.Brain())
@@ -45,6 +46,27 @@ def test_states_do_not_make_a_house_another_one() -> None:
 
     assert Known((entity,)).words == Known((other,), area="Room").words
     assert Known((entity,)).words != Known((KnownEntity(("Lamp",), "switch"),)).words
+
+
+@pytest.mark.parametrize(
+    ("text", "intent", "slots"),
+    [
+        ("turn on all the lights", "HassTurnOn", {"domain": "light"}),
+        ("Turn all of the lights on in the house", "HassTurnOn", {"domain": "light"}),
+        ("turn on the lights everywhere", "HassTurnOn", {"domain": "light"}),
+        ("set the bedroom light to 40%", "HassLightSet", {"area": "Bedroom", "brightness": 40, "domain": "light"}),
+        ("dim the lights in the office to 5", "HassLightSet", {"area": "Office", "brightness": 5, "domain": "light"}),
+        ("dim the floor lamp to 20 percent", "HassLightSet", {"name": "Floor Lamp", "brightness": 20}),
+        ("What day is it today?", "HassGetCurrentDate", {}),
+        ("what date is it", "HassGetCurrentDate", {}),
+        ("what's today", "HassGetCurrentDate", {}),
+    ],
+)
+def test_what_the_data_lacks_is_understood_too(text: str, intent: str, slots: JSON) -> None:
+    meaning = RECOGNISER.recognise(text, "en", HOUSE)
+
+    assert meaning is not None
+    assert (intent, slots) == (meaning.intent, meaning.slots)
 
 
 def test_a_meaning_has_values_and_the_words_for_them() -> None:

@@ -38,6 +38,40 @@ _COMMANDS = (  # the intents that name what they act on, for telling that it is 
 )
 _TAGS = {language.lower(): language for language in get_languages()}
 
+_BRIGHTNESS = "[to] {brightness}[([ ]%)| percent]"
+_MORE: dict[str, dict[str, tuple[dict[str, Any], ...]]] = {  # what people say and the data lacks, in its own form
+    "en": {
+        "HassTurnOn": (
+            {
+                "sentences": [
+                    "<turn> on <all> <light> [<everywhere>]",
+                    "<turn> <all> <light> on [<everywhere>]",
+                    "<turn> on [<the>] <light> <everywhere>",
+                    "<turn> [<the>] <light> on <everywhere>",
+                ],
+                "slots": {"domain": "light"},
+                "response": "light_all",
+            },
+        ),
+        "HassLightSet": (
+            {
+                "sentences": [
+                    f"(<numeric_value_set>|dim) [<the>] {{area}} <light> [brightness] {_BRIGHTNESS}",
+                    f"dim [<the>] <light> <in> [<the>] {{area}} {_BRIGHTNESS}",
+                ],
+                "slots": {"domain": "light"},
+                "response": "brightness",
+            },
+            {
+                "sentences": [f"dim [<the>] {{name}} {_BRIGHTNESS}"],
+                "requires_context": {"domain": ["light"]},
+                "response": "brightness",
+            },
+        ),
+        "HassGetCurrentDate": ({"sentences": ["what (day|date) is (it|today) [today]", "<what_is> today"]},),
+    }
+}
+
 AND: dict[str, tuple[str, ...]] = {
     "bg": ("и",),
     "ca": ("i",),
@@ -89,6 +123,8 @@ class Language:
 
     def __init__(self, code: str) -> None:
         data: dict[str, Any] = get_intents(code) or {"language": code, "intents": {}}
+        for name, blocks in _MORE.get(code, {}).items():
+            data["intents"][name]["data"].extend(blocks)
         responses: dict[str, Any] = data.get("responses", {})
         self.code = code
         self.intents = Intents.from_dict(data)

@@ -26,6 +26,13 @@ def read_fact(language: str, note: str) -> tuple[str, str] | None:
     return None
 
 
+def _read_told(language: str, text: str) -> tuple[str, str] | None:
+    """What and value of a note such as `remember that the cat is Tom`; said alone, it may be about anything."""
+    asked = pattern(phrases(language).remember).fullmatch(plain(text))
+    told = pattern(phrases(language).told).fullmatch(plain(asked["note"])) if asked else None
+    return (plain(told["what"]), plain(told["value"])) if told else None
+
+
 def asked_for(language: str, text: str) -> str | None:
     """What a question such as `what is my cat` asks for, "" for everything remembered, None for other sentences."""
     sentence = plain(text)
@@ -39,7 +46,7 @@ def recall(language: str, what: str, said: Sequence[str]) -> str | None:
     """The value of a fact in what was said, the last one first; None when it was not told."""
     for text in reversed(said):
         note = find_note(language, text)
-        fact = read_fact(language, note) if note else None
+        fact = (read_fact(language, note) or _read_told(language, text)) if note else None
         if fact and fact[0].casefold() == what.casefold():
             return fact[1]
     return None

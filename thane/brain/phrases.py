@@ -37,7 +37,7 @@ type Key = Literal[
 
 
 class Phrases(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One language's part of the file. `hears`, `remember`, `question`, `everything` and `facts` are patterns."""
+    """One language's part of the file. All but `says` and `states` are patterns."""
 
     says: dict[Key, str]
     hears: dict[Key, str]
@@ -45,6 +45,7 @@ class Phrases(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     question: str
     everything: str
     facts: tuple[str, ...]
+    told: str
     states: dict[str, str] = {}
 
 
