@@ -3,7 +3,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from thane.http.problems import METHOD_NOT_ALLOWED, UNKNOWN_PATH, Problem, native_problem, ollama_problem, problem_type
+from thane.http.problems import METHOD_NOT_ALLOWED, UNKNOWN_PATH, Problem, native_problem, ollama_problem
+from thane.wire.errors import error_type
 
 
 @pytest.mark.parametrize(
@@ -21,7 +22,7 @@ from thane.http.problems import METHOD_NOT_ALLOWED, UNKNOWN_PATH, Problem, nativ
     ],
 )
 def test_each_status_has_a_type(status: int, kind: str) -> None:
-    assert kind == problem_type(status)
+    assert kind == error_type(status)
 
 
 def test_the_native_shape_is_openais() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thane.loops.pace import Pace, backed_off, go_duration, jittered, next_sleep
+from thane.loops.pace import Pace, go_duration, jittered, next_sleep
 
 STEADY = Pace(jitter=0.0)
 
@@ -48,10 +48,6 @@ def test_a_requested_sleep_replaces_the_default_within_the_bounds() -> None:
     assert 45 == next_sleep(STEADY, 0, 45, random.Random(0))
     assert 30 == next_sleep(STEADY, 0, 1, random.Random(0))
     assert 300 == next_sleep(STEADY, 0, 4000, random.Random(0))
-
-
-def test_backing_off_stops_doubling_once_the_longest_is_reached() -> None:
-    assert 80 == backed_off(10, 9, 75)
 
 
 def test_no_jitter_leaves_the_time_and_the_random_source_alone() -> None:

@@ -21,12 +21,12 @@ import msgspec
 import structlog
 import trio
 
-from thane import backoff
 from thane.agent import rules
 from thane.agent.client_tools import Offer, offer_tools
 from thane.agent.model_step import ModelStep, StepResult, prompt_tokens
 from thane.agent.prompt import circumstances, compose, system_prompt
 from thane.agent.tool_step import run_tools
+from thane.backoff import retry_pause
 from thane.clock import Clock
 from thane.config.settings import Settings
 from thane.errors import ClientError
@@ -261,7 +261,7 @@ class _Run:
             if step.said:
                 raise error
             if error.status in _RETRIED and tries < self._settings.model_tries:
-                await trio.sleep(self._pause(tries))
+                await trio.sleep(retry_pause(tries, self._settings.model_retry_seconds, self._agent.source))
             elif await self._can_rescue():
                 reason = f"The embedded brain answers in place of {self._choice.model}: {error.message}"
                 self._choose(Choice(EMBEDDED, EMBEDDED, reason))
@@ -270,10 +270,6 @@ class _Run:
                 raise error
         self._account(result)
         return result
-
-    def _pause(self, tries: int) -> float:
-        first = self._settings.model_retry_seconds
-        return backoff.pause(tries, initial=first, maximum=8 * first, jitter=0.5, source=self._agent.source)
 
     async def _can_rescue(self) -> bool:
         """Whether the embedded brain can answer in place of a model that failed before it did anything."""

@@ -9,19 +9,12 @@ from collections.abc import Callable
 
 import msgspec
 
-from thane.wire.errors import Refusal, anthropic_error
+from thane.wire.errors import Refusal, anthropic_error, error_type
 
 UNKNOWN_PATH = "unknown_path"
 METHOD_NOT_ALLOWED = "method_not_allowed"
 INTERNAL = "internal_error"
 
-_TYPES = {
-    401: "authentication_error",
-    403: "permission_error",
-    404: "not_found",
-    429: "rate_limit_error",
-    503: "unavailable",
-}
 _ANTHROPIC = "/v1/messages"
 _encoder = msgspec.json.Encoder()
 
@@ -47,17 +40,12 @@ class Page(msgspec.Struct, frozen=True):
 type RenderProblem = Callable[[Problem], Page]
 
 
-def problem_type(status: int) -> str:
-    """The `type` of an error in OpenAI's shape."""
-    return _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
-
-
 def native_problem(problem: Problem) -> Page:
     """`{"error":{"message","type","code"}}`, with `request_id` where there is one; Anthropic's shape on its paths."""
     if problem.path == _ANTHROPIC or problem.path.startswith(f"{_ANTHROPIC}/"):
         why = Refusal(problem.status, problem.message, problem.code, run_id=problem.request_id)
         return Page(anthropic_error(why))
-    error = {"message": problem.message, "type": problem_type(problem.status), "code": problem.code}
+    error = {"message": problem.message, "type": error_type(problem.status), "code": problem.code}
     if problem.request_id:
         error["request_id"] = problem.request_id
     return Page(_encoder.encode({"error": error}))

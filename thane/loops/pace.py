@@ -10,6 +10,8 @@ import random
 
 import msgspec
 
+from thane import backoff
+
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds of a loop's pauses, in seconds, and of its life. 0 is "no limit" for the last two."""
@@ -38,15 +40,6 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("max_duration_seconds and max_iterations must not be negative")
 
 
-def backed_off(seconds: float, errors: int, longest: float) -> float:
-    """`seconds` doubled once for each of `errors` consecutive errors, no further than it takes to reach `longest`."""
-    for _ in range(errors):
-        if seconds >= longest:
-            break
-        seconds *= 2
-    return seconds
-
-
 def jittered(seconds: float, jitter: float, source: random.Random) -> float:
     """`seconds` times 1 ± `jitter`, evenly spread; no jitter draws no random number."""
     return seconds * (1.0 + jitter * source.uniform(-1.0, 1.0)) if jitter else seconds
@@ -55,7 +48,7 @@ def jittered(seconds: float, jitter: float, source: random.Random) -> float:
 def next_sleep(pace: Pace, errors: int, requested: float | None, source: random.Random) -> float:
     """Seconds until the next iteration. `requested` is what the last one asked for, in place of the default."""
     seconds = pace.sleep_default_seconds if requested is None else requested
-    seconds = _within(pace, backed_off(seconds, errors, pace.sleep_max_seconds))
+    seconds = _within(pace, backoff.pause(errors + 1, initial=seconds, maximum=pace.sleep_max_seconds, source=source))
     return _within(pace, jittered(seconds, pace.jitter, source))
 
 

@@ -18,7 +18,8 @@ import httpx2
 import msgspec
 import trio
 
-from thane import __version__, backoff
+from thane import __version__
+from thane.backoff import retry_pause
 from thane.config import settings as config
 from thane.ids import Ids
 from thane.models import embeddings
@@ -181,11 +182,7 @@ class OllamaProvider:
                     raise self._unreachable(error) from error
             except httpx2.HTTPError as error:
                 raise self._broken(error) from error
-            await trio.sleep(self._pause(tries))
-
-    def _pause(self, tries: int) -> float:
-        first = self._settings.connect_retry_seconds
-        return backoff.pause(tries, initial=first, maximum=8 * first, jitter=0.5, source=self._random)
+            await trio.sleep(retry_pause(tries, self._settings.connect_retry_seconds, self._random))
 
     async def _refusal(self, response: httpx2.Response, model: str) -> ModelError:
         """What a status other than 200 means, in a sentence."""
