@@ -22,7 +22,6 @@ MAY: dict[str, str] = {
     "health": "",
     "loops": "",
     "wire": "",
-    "ledger": "storage",
     "memory": "storage",
     "events": "storage",
     "brain": "home",

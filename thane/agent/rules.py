@@ -13,7 +13,6 @@ from thane.turn import Batch, Message, Text, ToolCall
 ANSWER_NOW = "No more tools can be called in this turn. Answer now, with what you know."
 NUDGE = "The tools have run, but you have said nothing. Answer the user now, in a sentence or two."
 NO_WORDS = "The tools have run, but the model found no words for the result."
-NO_ANSWER = "The model gave no answer."
 GAVE_UP = {
     "max_steps": "I stopped here: this took more steps than one turn may have.",
     "illegal_tool": "I stopped here: the model kept calling tools that do not exist.",
