@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import trio
 
@@ -49,9 +49,9 @@ class Slots:
     def release(self, ticket: Ticket) -> None:
         self._limiter.release_on_behalf_of(ticket)
 
-    def position(self, ticket: Ticket) -> int:
-        """From 1; 0 for a ticket that does not wait for a slot."""
-        return next((place for place, each in enumerate(self._line, 1) if each is ticket), 0)
+    def places(self) -> dict[Ticket, int]:
+        """Who waits for a slot, and in which place, from 1."""
+        return {ticket: place for place, ticket in enumerate(self._line, 1)}
 
     def statistics(self) -> tuple[int, int]:
         """Turns that have a slot, and turns that wait for one."""
@@ -107,11 +107,11 @@ class Conversation:
         self._arrived.set()
         return len(self._queue) - (self._running is None)
 
-    def position(self, ticket: Ticket) -> int:
+    def position(self, ticket: Ticket, places: Mapping[Ticket, int]) -> int:
         """Place of a queued turn, from 1; of the one at the front, its place among those that wait for a slot."""
         place = self._queue.index(ticket) + 1
         if self._running is None:
-            return (self._slots.position(ticket) or 1) if place == 1 else place - 1
+            return places.get(ticket, 1) if place == 1 else place - 1
         return place
 
     def remove(self, ticket: Ticket) -> None:

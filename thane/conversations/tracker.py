@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from functools import partial
 
 import msgspec
 import structlog
@@ -24,24 +23,22 @@ from thane.conversations.live import LiveRun
 from thane.conversations.lookup import Lookup, Place, place
 from thane.conversations.recorder import Recorder, RunFacts
 from thane.conversations.remembered import Remembered
+from thane.conversations.roster import Roster
 from thane.conversations.ticket import Ticket
-from thane.conversations.words import first_title, last_title, loop_name, title
+from thane.conversations.words import first_title, last_title, title
 from thane.errors import ClientError
 from thane.events.event import Publisher
 from thane.ids import Ids
-from thane.loops.loop import Iteration, IterationFailed, Loop, LoopSpec
-from thane.loops.pace import Pace
+from thane.loops.loop import Iteration, IterationFailed
 from thane.loops.registry import LoopRegistry
 from thane.memory.archive import Archive
 from thane.memory.records import ConversationRecord
 from thane.router.profiles import find_profile
-from thane.turn import Batch, Channel, Turn
+from thane.turn import Batch, Turn
 
 _log = structlog.get_logger("thane.conversations")
 
-CHANNELS: tuple[Channel, ...] = ("owu", "ha", "api")
 HOUSEKEEPING_PROFILE = "thane:local"
-_AFTER_CRASH = Pace(sleep_min_seconds=0.1, sleep_default_seconds=0.25, sleep_max_seconds=10.0)
 _DRAINING_RETRY_SECONDS = 5.0
 
 
@@ -84,7 +81,6 @@ class Conversations:
         self._settings = settings
         self._limits = settings.conversations
         self._archive = archive
-        self._loops = loops
         self._events = events
         self._clock = clock
         self._ids = ids
@@ -100,14 +96,11 @@ class Conversations:
             deliver=self._deliver,
         )
         self._slots = Slots(self._limits.max_running)
-        self._parents: dict[Channel, Loop] = {}
-        self._live: dict[str, Conversation] = {}  # the one that was used last comes last
+        self._live = Roster(self._limits, loops, self._slots, run=self._run_turn, ended=self._ended)
         self._tickets: dict[str, tuple[Ticket, Conversation | None]] = {}
         self._idle = trio.Event()
         self._idle.set()
         self._draining = False
-        for channel in CHANNELS:
-            self._parent(channel)
 
     @asynccontextmanager
     async def open(self, turn: Turn) -> AsyncGenerator[OpenTurn]:
@@ -128,8 +121,11 @@ class Conversations:
 
     def running(self) -> tuple[LiveRun, ...]:
         """Turns that run or wait, in the order in which they came."""
+        places = self._slots.places()
         return tuple(
-            ticket.recorder.view("queued", self._position(ticket, conversation))
+            ticket.recorder.view(
+                "queued", conversation.position(ticket, places) if conversation else places.get(ticket, 0)
+            )
             if ticket.phase == "queued"
             else ticket.recorder.view("processing")
             for ticket, conversation in self._tickets.values()
@@ -173,9 +169,7 @@ class Conversations:
         self.drain()
         for run_id in tuple(self._tickets):
             self.cancel(run_id, "shutdown")
-        for parent in tuple(self._parents.values()):
-            if self._loops.get(parent.id) is not None:  # else it was stopped, or the whole tree is being cancelled
-                await self._loops.stop(parent.id, "shutdown")
+        await self._live.stop("shutdown")
         with trio.move_on_after(self._limits.record_seconds):
             await self.wait_idle()
 
@@ -212,9 +206,9 @@ class Conversations:
 
     def _submit(self, turn: Turn, where: Place, record: ConversationRecord | None) -> Ticket:
         """Queue a turn in its conversation's loop, which is made if there is none. Nothing here waits."""
-        conversation = self._live.get(where.conversation_id)
-        if conversation is None or conversation.closed or conversation.loop.stop_reason:
-            conversation = self._revive(record or self._new_record(turn, where.conversation_id))
+        live = self._live.get(where.conversation_id)
+        known = live.record if live else record
+        conversation = self._live.open(known or self._new_record(turn, where.conversation_id))
         conversation.check_room()
         profile = find_profile(turn.model)
         facts = RunFacts(
@@ -280,8 +274,7 @@ class Conversations:
             await self._conductor.run(ticket, conversation, iteration)
         finally:
             conversation.finish(ticket)
-            if self._live.get(conversation.record.id) is conversation:
-                self._live[conversation.record.id] = self._live.pop(conversation.record.id)
+            self._live.used(conversation)
 
     def _new_record(self, turn: Turn, conversation_id: str) -> ConversationRecord:
         now, caller = self._clock.time(), turn.caller
@@ -295,70 +288,15 @@ class Conversations:
             area=caller.area,
         )
 
-    def _revive(self, record: ConversationRecord) -> Conversation:
-        """A loop for a conversation that has none, new or known."""
-        self._make_room()
-        conversation = Conversation(record, self._limits, self._slots, self._is_crowded)
-        parent = self._parent(record.channel)
-        conversation.loop = self._loops.spawn(
-            LoopSpec(
-                name=loop_name(record.channel, record.title),
-                handler=partial(self._run_turn, conversation),
-                wait=conversation.next,
-                pace=_AFTER_CRASH,
-                parent_id=parent.id,
-                metadata={
-                    "subsystem": record.channel,
-                    "category": "conversation",
-                    "conversation_id": record.id,
-                    "title": record.title,
-                    "user": record.user,
-                },
-                ended=partial(self._ended, conversation),
-                queued=lambda: conversation.queued,
-            )
-        )
-        self._live[record.id] = conversation
-        return conversation
-
-    def _make_room(self) -> None:
-        """End the loop that was idle longest, where there are as many as there may be.
-
-        Where all are busy there is one more for a while: turns are bounded by the connections that bring them.
-        """
-        if len(self._live) < self._limits.max_live:
-            return
-        oldest = next((conversation for conversation in self._live.values() if conversation.is_idle), None)
-        if oldest is not None:
-            oldest.closed = True
-            del self._live[oldest.record.id]
-            oldest.loop.stop("crowded")
-
-    def _is_crowded(self) -> bool:
-        return len(self._live) > self._limits.max_live
-
     def _ended(self, conversation: Conversation, reason: str) -> None:
         """A conversation's loop has ended: the next turn gets a new one; turns that still wait are cancelled."""
-        if self._live.get(conversation.record.id) is conversation:
-            del self._live[conversation.record.id]
         for ticket in conversation.take_all():
             ticket.cancelled_by = ticket.cancelled_by or reason
             self._dismiss(ticket, conversation)
 
-    def _parent(self, channel: Channel) -> Loop:
-        """The loop that a channel's conversations stand under; a new one if it was stopped."""
-        loop = self._parents.get(channel)
-        if loop is None or self._loops.get(loop.id) is None or loop.stop_reason:
-            metadata = {"subsystem": channel, "category": "channel"}
-            loop = self._parents[channel] = self._loops.spawn(LoopSpec(name=channel, metadata=metadata))
-        return loop
-
     def _dismiss(self, ticket: Ticket, conversation: Conversation) -> None:
         ticket.phase = "ending"
         self._nursery.start_soon(self._conductor.dismiss, ticket, conversation, name=f"dismiss {ticket.run_id}")
-
-    def _position(self, ticket: Ticket, conversation: Conversation | None) -> int:
-        return self._slots.position(ticket) if conversation is None else conversation.position(ticket)
 
     def _deliver(self, ticket: Ticket, final: Final) -> None:
         """Hand over a run's last event. To a client that has not read so far it comes later, by a task of its own."""
