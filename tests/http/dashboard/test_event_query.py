@@ -27,7 +27,6 @@ def make_bus(count: int) -> EventBus:
 
 def test_an_address_without_filters_selects_everything() -> None:
     assert read() == read(("kind", ""), ("q", " ")) == EventQuery()
-    assert read().selects_all
 
 
 def test_sources_may_be_repeated_or_listed() -> None:

@@ -51,10 +51,6 @@ class EventQuery(msgspec.Struct, frozen=True):
         return cls(sources, kind, last("conversation"), last("loop"), last("q").lower())
 
     @property
-    def selects_all(self) -> bool:
-        return self == EventQuery()
-
-    @property
     def filter(self) -> EventFilter:
         """All of the query that the bus can decide; `text` is left to `has_text`."""
         kinds = {self.kind} if self.kind else set[str]()
