@@ -114,6 +114,38 @@ def test_an_unknown_time_zone_is_refused() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "url", ["not a url", "localhost:11434", "http://", "http://a:x", "http://[::1", "''", "ftp://a"]
+)
+def test_an_address_of_a_model_server_that_is_none_is_refused(url: str) -> None:
+    lines = refusal(f"models: {{ollama_url: {url!r}}}" if url != "''" else "models: {ollama_url: ''}")
+    assert 1 == len(lines)
+    assert lines[0].startswith("c.yaml:1: models.ollama_url: ")
+    assert lines[0].endswith(" is not the address of a server; write one such as `http://localhost:11434`")
+
+
+def test_the_server_of_embeddings_may_be_left_empty_but_not_be_wrong() -> None:
+    assert "" == parse("embeddings: {baseurl: ''}").embeddings.baseurl
+    assert refusal("embeddings: {baseurl: here}") == [
+        "c.yaml:1: embeddings.baseurl: 'here' is not the address of a server; write one such as `http://localhost:11434`"
+    ]
+
+
+def test_a_reference_within_a_longer_value_stays_and_is_told() -> None:
+    text = "data_dir: ${HOME}/db\nmodels:\n  default: ${MODEL}\n"
+    settings, warnings = loading.parse(text, source="c.yaml", environ={"MODEL": "a${B}c"})
+    assert ("${HOME}/db", "a${B}c") == (settings.data_dir, settings.models.default)
+    assert ("c.yaml:1: data_dir: ${HOME} stays as it is: a reference must be the whole value",) == warnings
+
+
+def test_a_model_of_a_provider_that_is_not_there_yet_is_told() -> None:
+    text = "models: {available: [{name: a}, {name: b, provider: anthropic}, {name: c, provider: ollama}]}"
+    _, warnings = loading.parse(text, source="c.yaml", environ={})
+    assert (
+        "c.yaml:1: models.available[1].provider has no effect yet: there is no provider `anthropic` yet, only `ollama`",
+    ) == warnings
+
+
 def test_an_environment_reference_fills_a_whole_value_by_the_type_of_its_key() -> None:
     settings = parse(
         "listen: {port: '${PORT}'}\nauth: {keys: ['${KEY}']}\nhomeassistant: {token: '${KEY}'}\n",

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_origin
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -118,7 +119,7 @@ def parse(text: str, *, source: str, environ: Mapping[str, str]) -> tuple[Settin
         raise ConfigurationError(
             "\n".join(f"{source}:{_line(node.lines, where)}: {where}: {what}" for where, what in problems)
         )
-    return settings, tuple(_warn(value, node.lines, source))
+    return settings, (*_left_alone(node, source), *_warn(value, node.lines, source))
 
 
 def _read_yaml(text: str, source: str) -> _Node:
@@ -226,8 +227,22 @@ def _cross_checks(settings: Settings) -> Iterator[tuple[str, str]]:
     for index, key in enumerate(settings.auth.keys):
         if len(key) < 8:
             yield f"auth.keys[{index}]", "the key is shorter than 8 characters; make one with `openssl rand -hex 24`"
+    for where, url in (
+        ("models.ollama_url", settings.models.ollama_url),
+        ("embeddings.baseurl", settings.embeddings.baseurl),
+    ):
+        if not _is_address(url) and (url or where != "embeddings.baseurl"):
+            yield where, f"{url!r} is not the address of a server; write one such as `http://localhost:11434`"
     if settings.listen.port and settings.ollama_api.enabled and settings.listen.port == settings.ollama_api.port:
         yield "ollama_api.port", f"it is the port of the native listener too ({settings.listen.port}); choose another"
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, half an IPv6 address
+        return False
 
 
 def _line(lines: Mapping[str, int], path: str) -> int:
@@ -237,21 +252,37 @@ def _line(lines: Mapping[str, int], path: str) -> int:
     return lines.get(path, 1)
 
 
+def _left_alone(node: _Node, source: str) -> Iterator[str]:
+    """References that are not the whole value, which programs of other makes fill in."""
+    for path, line in node.lines.items():
+        written = _at(node.value, path)
+        reference = _ENV.search(written) if isinstance(written, str) else None
+        if reference and reference[0] != written:
+            yield f"{source}:{line}: {path}: {reference[0]} stays as it is: a reference must be the whole value"
+
+
 def _warn(value: Mapping[str, Any], lines: Mapping[str, int], source: str) -> Iterator[str]:
     seen: set[str] = set()
     for path, line in sorted(lines.items(), key=lambda item: item[1]):
         plain = re.sub(r"\[\d+\]", "[]", path)
+        provider = _at(value, path) if plain == "models.available[].provider" else "ollama"
+        if isinstance(provider, str) and provider != "ollama":
+            yield f"{source}:{line}: {path} has no effect yet: there is no provider `{provider}` yet, only `ollama`"
         if plain in NOT_YET and plain not in seen and _present(value, path):
             seen.add(plain)
             yield f"{source}:{line}: {path} has no effect yet: {NOT_YET[plain]}"
 
 
 def _present(value: Any, path: str) -> bool:
+    return _at(value, path) not in (None, "", {}, [])
+
+
+def _at(value: Any, path: str) -> Any:
     for part in re.findall(r"[^.\[\]]+", path):
         if isinstance(value, list):
             value = value[int(part)]
         elif isinstance(value, dict) and part in value:
             value = value[part]
         else:
-            return False
-    return value not in (None, "", {}, [])
+            return None
+    return value
