@@ -164,7 +164,8 @@ def routes(build: Callable[[Rooms], ThaneApp]) -> str:
     app = build(rooms)
     paths: dict[str, list[str]] = {}
     for rule in app.url_map.iter_rules():
-        methods = ["WebSocket"] if rule.websocket else sorted(set(rule.methods or ()) - {"HEAD", "OPTIONS"})
+        told = set(rule.methods or ()) - {"OPTIONS"}
+        methods = ["WebSocket"] if rule.websocket else sorted(told - {"HEAD"} or told)
         path = re.sub(r"<(?:\w+:)?(\w+)>", lambda match: f"{{{match[1]}}}", rule.rule)
         paths.setdefault(rule.endpoint, []).extend(f"`{method} {path}`" for method in methods)
     lines = [

@@ -29,6 +29,7 @@ def test_the_reference_pages_say_what_the_code_says(page: str) -> None:
 def test_every_route_of_the_api_has_a_meaning() -> None:
     page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
     assert [line for line in page.splitlines() if line.startswith("- `") and line.endswith(": ")] == []
+    assert [line for line in page.splitlines() if line.startswith("- :")] == []
     assert "`POST /api/chat`" in page
     assert "`POST /v1/chat/completions`" in page
 

@@ -13,7 +13,7 @@
     if (event.target.closest("[data-dismiss]")) event.target.closest(".note").hidden = true;
     const copy = event.target.closest("[data-copy]");
     if (copy) {
-      const text = copy.closest(".ev-x").querySelector(copy.dataset.copy).textContent;
+      const text = copy.closest(".ev-x, .curl").querySelector(copy.dataset.copy).textContent;
       navigator.clipboard?.writeText(text).then(() => {
         copy.classList.add("copied");
         setTimeout(() => copy.classList.remove("copied"), 1200);

@@ -22,6 +22,7 @@ def routes(desk: Desk) -> Blueprint:
 
     @blueprint.post("/dash/chat")
     async def chat() -> Response | WerkzeugResponse:
+        """Say what the chat box holds: NDJSON for the page's script, otherwise the whole page with the answer."""
         body: bytes = await request.get_data(as_text=False)  # pyright: ignore[reportAssignmentType] as asked for
         question = read_question(body, desk.rooms.settings.dashboard.message_chars)
         turn = make_turn(question, request.headers.get("User-Agent", ""))

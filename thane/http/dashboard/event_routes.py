@@ -26,6 +26,7 @@ def routes(desk: Desk) -> Blueprint:
 
     @blueprint.get("/events")
     async def events() -> Response:
+        """The page Events. Its filter is in the query."""
         query, moment = EventQuery.read(request.args), rooms.clock.time()
         page = EventPage(rooms, desk.board, query)
         seen = rooms.bus.last_seq
@@ -53,6 +54,7 @@ def routes(desk: Desk) -> Blueprint:
 
     @blueprint.get("/events/rows")
     async def rows() -> Response:
+        """Rows of the event list, for the page."""
         query, page = EventQuery.read(request.args), EventPage(rooms, desk.board, EventQuery())
         after, before = request.args.get("after", 0, type=int), request.args.get("before", None, type=int)
         found = await select(rooms.bus, query, after, before)
@@ -63,6 +65,7 @@ def routes(desk: Desk) -> Blueprint:
 
     @blueprint.get("/events/<int:seq>")
     async def event(seq: int) -> Response:
+        """One event as a page; to htmx only its data."""
         found = await rooms.bus.replay(seq - 1, EventFilter(), 1)
         if not found or found[0].seq != seq:
             raise ClientError(f"event {seq} is not in the log, or no longer", status=404, code="not_found")

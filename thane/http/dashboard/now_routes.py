@@ -19,10 +19,12 @@ def routes(desk: Desk) -> Blueprint:
 
     @blueprint.get("/")
     async def now() -> Response:
+        """The page Now."""
         return await now_page(desk, request.args.get("conversation", ""))
 
     @blueprint.websocket("/live")
     async def live() -> None:
+        """What changes on the page that is open, as parts of it."""
         if websocket.args.get("page") == "events":
             query, since = EventQuery.read(websocket.args), websocket.args.get("since", 0, type=int)
             await feed_events(desk.rooms, desk.board, query, since, websocket.send)

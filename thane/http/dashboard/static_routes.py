@@ -26,10 +26,12 @@ def routes(desk: Desk) -> Blueprint:
 
     @blueprint.get("/static/<path:path>")
     async def static(path: str) -> Response:
+        """Style, scripts, icon."""
         return serve(path)
 
     @blueprint.get("/favicon.ico")
     async def favicon() -> Response:
+        """The icon."""
         return serve("icon.svg")
 
     return blueprint

@@ -6,6 +6,7 @@ from thane.http.dashboard import routes as dashboard
 from thane.http.native import chat, conversations, events, loops, models, runs, system
 from thane.http.ollama.app import API as OLLAMA_API
 from thane.http.openai import app as openai
+from thane.http.openapi import routes as openapi
 from thane.http.problems import native_problem, shared_problem
 from thane.http.quart_app import ThaneApp
 from thane.http.replies import mark_requests
@@ -21,6 +22,7 @@ ROUTES = (
     runs.routes,
     loops.routes,
     events.routes,
+    openapi.routes,
     dashboard.routes,
 )
 """What makes the blueprints of this listener, besides those of Ollama's API where it has no port of its own."""

@@ -6,6 +6,7 @@ from thane.http.native import chat as openai_chat
 from thane.http.native import models as openai_models
 from thane.http.ollama import chat, embed, generate, management, models
 from thane.http.openai import app as openai
+from thane.http.openapi import routes as openapi
 from thane.http.problems import ollama_problem
 from thane.http.quart_app import ThaneApp
 from thane.http.replies import mark_requests
@@ -26,6 +27,7 @@ ROUTES = (
     openai_chat.openai_routes,
     *openai.ROUTES,
     openai_models.routes,
+    openapi.routes,
 )
 """What makes the blueprints of this listener."""
 

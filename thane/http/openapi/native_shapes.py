@@ -1,0 +1,125 @@
+"""Bodies of Thane's own API that no struct of its rooms has."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from thane.conversations.live import LiveRun
+from thane.events.encoding import EventFrame
+from thane.http.openapi.shape import Object, Shape, about
+from thane.memory.records import ConversationRecord, RunRecord
+from thane.turn import Channel, FinishReason, Usage
+from thane.version import Version
+
+type Think = bool | Literal["low", "medium", "high", "max"]
+
+
+class NativeChatRequest(Shape):
+    message: Annotated[str, about("What is said.")]
+    conversation_id: Annotated[str | None, about("The conversation to go on with; a new one without it.")] = None
+    stream: Annotated[bool | None, about("Answer piece by piece, as `text/event-stream`.")] = None
+    model: Annotated[str | None, about("A profile or a model of `/v1/models`.")] = None
+    images: Annotated[tuple[str, ...] | None, about("Images as base64.")] = None
+    think: Annotated[Think | None, about("Whether, or how much, the model is to think first.")] = None
+    language: Annotated[str | None, about("BCP 47 tag of the language to answer in.")] = None
+    area: Annotated[str | None, about("The area that the speaker is in.")] = None
+    device: Annotated[str | None, about("The device that was spoken to.")] = None
+    user: Annotated[str | None, about("Who speaks.")] = None
+
+
+class NativeChatAnswer(Shape):
+    response: str
+    model: Annotated[str, about("The model that answered.")]
+    conversation_id: str
+    run_id: str
+    finish_reason: FinishReason
+    steps: int
+    usage: Usage
+    duration_ms: float
+    first_token_ms: float | None
+    thinking: str = ""
+
+
+class ErrorDetail(Shape):
+    message: Annotated[str, about("In words for people.")]
+    type: Annotated[str, about("`invalid_request_error`, `authentication_error`, `not_found` and the like.")]
+    code: Annotated[str, about("What exactly, for programs.")]
+    param: Annotated[str | None, about("The field that is wrong.")] = None
+    request_id: str = ""
+
+
+class Error(Shape):
+    error: ErrorDetail
+
+
+class VersionAnswer(Version, frozen=True, kw_only=True):
+    uptime: Annotated[str, about("Such as `3h42m0s`.")]
+    uptime_seconds: float
+
+
+class State(Shape):
+    status: str
+
+
+class Conversations(Shape):
+    conversations: Annotated[tuple[ConversationRecord, ...], about("The one last spoken in first.")]
+    count: Annotated[int, about("How many there are in all.")]
+    next: Annotated[str | None, about("`before` of the next page; null on the last.")]
+
+
+class SaidCall(Shape):
+    id: str
+    name: str
+    arguments: Object
+
+
+class SaidMessage(Shape):
+    id: str
+    conversation_id: str
+    run_id: str
+    position: int
+    timestamp: Annotated[str, about("RFC 3339.")]
+    key: str
+    parent_key: Annotated[str, about("The message that this one follows.")]
+    role: Literal["system", "user", "assistant", "tool"]
+    content: str
+    thinking: str = ""
+    tool_calls: tuple[SaidCall, ...] = ()
+    tool_call_id: str = ""
+    tool_name: str = ""
+    images: Annotated[int, about("How many images came with it.")] = 0
+
+
+class Conversation(Shape):
+    id: str
+    channel: Channel
+    title: str
+    created_at: Annotated[str, about("RFC 3339.")]
+    updated_at: Annotated[str, about("RFC 3339.")]
+    message_count: int
+    run_count: int
+    user: str
+    area: str
+    messages: tuple[SaidMessage, ...]
+
+
+class Runs(Shape):
+    running: Annotated[tuple[LiveRun, ...], about("What runs or waits, oldest first.")]
+    recent: Annotated[tuple[RunRecord, ...], about("What ended, latest first, without steps and tool calls.")]
+
+
+class Cancelling(Shape):
+    run_id: str
+    status: Literal["cancelling"]
+
+
+class Stopped(Shape):
+    id: str
+    status: Literal["stopped", "stopping"]
+
+
+class EventPage(Shape):
+    events: Annotated[tuple[EventFrame, ...], about("Oldest first.")]
+    count: int
+    first_seq: Annotated[int, about("The oldest number that is kept.")]
+    last_seq: Annotated[int, about("The newest number that there is.")]

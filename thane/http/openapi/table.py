@@ -1,0 +1,296 @@
+"""What the routes take and give, beyond what their paths and docstrings tell.
+
+One `Told` for each route with a body, a query or an answer of a known shape, by "METHOD path" as the document has it.
+A route that is not here is in the document all the same; tests/http/openapi holds that nothing stands here in vain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from thane.conversations.live import LiveRun
+from thane.health.watch import HealthReport
+from thane.http.openapi import native_shapes as native
+from thane.http.openapi import ollama_shapes as ollama
+from thane.http.openapi import v1_shapes as v1
+from thane.loops.status import LoopStatus
+from thane.memory.records import RunRecord
+
+JSON = "application/json"
+NDJSON = "application/x-ndjson"
+SSE = "text/event-stream"
+
+type Type = Any
+"""A class or a type expression that msgspec makes a schema of, or a tuple of those, of which it is one."""
+
+
+class Query(msgspec.Struct, frozen=True):
+    """A parameter of the query. A list may be repeated or comma separated."""
+
+    name: str
+    meaning: str
+    type: Literal["string", "integer", "array"] = "string"
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """`answer` is that of 200, or of the first of `statuses`. `streams` is the media type of an answer in pieces,
+    beside `answer` or alone. `example` is a request body that works."""
+
+    title: str
+    body: Type = None
+    answer: Type = None
+    streams: str = ""
+    query: tuple[Query, ...] = ()
+    statuses: Mapping[int, str] = msgspec.field(default_factory=lambda: {200: "Done."})
+    errors: Mapping[int, str] = msgspec.field(default_factory=dict[int, str])
+    example: Mapping[str, Any] | None = None
+
+
+_LATEST = "thane:latest"
+_HELLO = {"model": _LATEST, "messages": [{"role": "user", "content": "hello"}]}
+_LIMIT = Query("limit", "How many at most.", "integer")
+_EVENTS = tuple(
+    Query(name, f"Only these: {what}.", "array")
+    for name, what in {
+        "source": "parts of Thane that events come from",
+        "kind": "kinds of events",
+        "loop_id": "loops",
+        "conversation_id": "conversations",
+        "run_id": "runs",
+    }.items()
+)
+_SINCE = Query("since", "First what came after the event of this number.", "integer")
+_NOT_MADE = {501: "No model makes embeddings."}
+_NO_MODEL = {404: "No such model."}
+_LOOPS = Told(title="List the loops", answer=tuple[LoopStatus, ...])
+_LOOP_STREAM = Told(title="Follow the loops", streams=SSE)
+_SHUT = {501: "Always."}
+_OPEN_SOCKET = {101: "The WebSocket is open."}
+
+OWN: Mapping[str, Told] = {
+    "POST /v1/chat": Told(
+        title="Say something",
+        body=native.NativeChatRequest,
+        answer=native.NativeChatAnswer,
+        streams=SSE,
+        example={"message": "turn off the kitchen lights"},
+    ),
+    "GET /v1/conversations": Told(
+        title="List the conversations",
+        answer=native.Conversations,
+        query=(_LIMIT, Query("before", "The `next` of the page before.")),
+    ),
+    "GET /v1/conversations/{conversation_id}": Told(
+        title="Read a conversation", answer=native.Conversation, errors={404: "No such conversation."}
+    ),
+    "GET /v1/runs": Told(
+        title="List the runs",
+        answer=native.Runs,
+        query=(_LIMIT, Query("conversation_id", "Only those of this conversation.")),
+    ),
+    "GET /v1/runs/{run_id}": Told(title="Look at a run", answer=(RunRecord, LiveRun), errors={404: "No such run."}),
+    "DELETE /v1/runs/{run_id}": Told(
+        title="Cancel a run",
+        answer=native.Cancelling,
+        statuses={202: "It is being cancelled."},
+        errors={404: "No such run.", 409: "It has ended already."},
+    ),
+    "GET /v1/loops": _LOOPS,
+    "GET /api/loops": _LOOPS,
+    "GET /v1/loops/events": _LOOP_STREAM,
+    "GET /api/loops/events": _LOOP_STREAM,
+    "GET /v1/loops/{loop_id}": Told(title="Look at a loop", answer=LoopStatus, errors={404: "No such loop."}),
+    "DELETE /v1/loops/{loop_id}": Told(
+        title="Stop a loop",
+        answer=native.Stopped,
+        statuses={200: "It has ended.", 202: "It has not ended yet."},
+        errors={404: "No such loop."},
+    ),
+    "GET /v1/events": Told(
+        title="Follow the events",
+        streams=SSE,
+        query=(*_EVENTS, _SINCE),
+        statuses={200: "The stream.", **_OPEN_SOCKET},
+    ),
+    "GET /ws/events": Told(title="Follow the events over a WebSocket", query=(*_EVENTS, _SINCE), statuses=_OPEN_SOCKET),
+    "GET /v1/events/log": Told(
+        title="Read past events",
+        answer=native.EventPage,
+        query=(
+            *_EVENTS,
+            Query("since", "The first after the event of this number.", "integer"),
+            Query("before", "Only what came before the event of this number.", "integer"),
+            _LIMIT,
+        ),
+    ),
+    "GET /v1/version": Told(title="Ask for the version", answer=native.VersionAnswer),
+    "GET /health": Told(title="Ask how Thane does", answer=HealthReport),
+    "GET /health/live": Told(title="Ask whether Thane lives", answer=native.State),
+    "GET /health/ready": Told(
+        title="Ask whether Thane takes turns",
+        answer=native.State,
+        statuses={200: "It does.", 503: "The shutdown has begun."},
+    ),
+    "GET /openapi.json": Told(title="Describe this API", answer=dict[str, Any]),
+}
+
+V1: Mapping[str, Told] = {
+    "POST /v1/chat/completions": Told(
+        title="Chat", body=v1.ChatCompletionRequest, answer=v1.ChatCompletion, streams=SSE, example=_HELLO
+    ),
+    "POST /v1/completions": Told(
+        title="Complete a text",
+        body=v1.CompletionRequest,
+        answer=v1.Completion,
+        streams=SSE,
+        example={"model": _LATEST, "prompt": "hello"},
+    ),
+    "POST /v1/responses": Told(
+        title="Make a response",
+        body=v1.ResponseRequest,
+        answer=v1.ResponseAnswer,
+        streams=SSE,
+        example={"model": _LATEST, "input": "hello"},
+    ),
+    "GET /v1/responses/{response_id}": Told(
+        title="Read a response", answer=v1.ResponseAnswer, errors={404: "No such response."}
+    ),
+    "POST /v1/embeddings": Told(
+        title="Make embeddings",
+        body=v1.EmbeddingRequest,
+        answer=v1.Embeddings,
+        errors=_NOT_MADE,
+        example={"model": _LATEST, "input": ["kitchen", "garden"]},
+    ),
+    "GET /v1/models": Told(title="List the models", answer=v1.ModelList),
+    "GET /v1/models/{model_id}": Told(title="Look at a model", answer=v1.ListedModel, errors=_NO_MODEL),
+    "POST /v1/messages": Told(
+        title="Chat",
+        body=v1.MessagesRequest,
+        answer=v1.MessagesAnswer,
+        streams=SSE,
+        example={**_HELLO, "max_tokens": 500},
+    ),
+    "POST /v1/messages/count_tokens": Told(
+        title="Count tokens", body=v1.MessagesRequest, answer=v1.TokenCount, example=_HELLO
+    ),
+}
+
+OLLAMA: Mapping[str, Told] = {
+    "POST /api/chat": Told(
+        title="Chat", body=ollama.OllamaChatRequest, answer=ollama.OllamaChatAnswer, streams=NDJSON, example=_HELLO
+    ),
+    "POST /api/generate": Told(
+        title="Answer a prompt",
+        body=ollama.OllamaGenerateRequest,
+        answer=ollama.OllamaGenerateAnswer,
+        streams=NDJSON,
+        example={"model": _LATEST, "prompt": "hello", "stream": False},
+    ),
+    "POST /api/embed": Told(
+        title="Make embeddings",
+        body=ollama.OllamaEmbedRequest,
+        answer=ollama.OllamaEmbedAnswer,
+        errors=_NOT_MADE,
+        example={"model": _LATEST, "input": ["kitchen", "garden"]},
+    ),
+    "POST /api/embeddings": Told(
+        title="Make one embedding",
+        body=ollama.OllamaEmbeddingsRequest,
+        answer=ollama.OllamaEmbeddingsAnswer,
+        errors=_NOT_MADE,
+        example={"model": _LATEST, "prompt": "kitchen"},
+    ),
+    "GET /api/version": Told(title="Ask for Ollama's version", answer=ollama.OllamaVersion),
+    "GET /api/tags": Told(title="List the models", answer=ollama.OllamaTags),
+    "GET /api/ps": Told(title="List what is ready", answer=ollama.OllamaLoaded),
+    "POST /api/show": Told(
+        title="Look at a model",
+        body=ollama.OllamaName,
+        answer=ollama.OllamaShown,
+        errors=_NO_MODEL,
+        example={"model": _LATEST},
+    ),
+    "POST /api/pull": Told(
+        title="Pull a model",
+        body=ollama.OllamaPullRequest,
+        answer=ollama.OllamaStatus,
+        streams=NDJSON,
+        errors=_NO_MODEL,
+        example={"model": _LATEST},
+    ),
+    "POST /api/push": Told(
+        title="Push a model", body=ollama.OllamaName, statuses={}, errors=_SHUT, example={"model": _LATEST}
+    ),
+    "POST /api/create": Told(
+        title="Create a model", body=ollama.OllamaName, statuses={}, errors=_SHUT, example={"model": "mine"}
+    ),
+    "POST /api/copy": Told(
+        title="Copy a model",
+        body=ollama.OllamaCopyRequest,
+        statuses={},
+        errors={**_NO_MODEL, **_SHUT},
+        example={"source": _LATEST, "destination": "mine"},
+    ),
+    "DELETE /api/delete": Told(
+        title="Delete a model",
+        body=ollama.OllamaName,
+        statuses={},
+        errors={**_NO_MODEL, **_SHUT},
+        example={"model": _LATEST},
+    ),
+    "HEAD /api/blobs/{digest}": Told(title="Look for a file", statuses={}, errors={404: "Always."}),
+    "POST /api/blobs/{digest}": Told(title="Store a file", statuses={}, errors=_SHUT),
+    "GET /api/status": Told(title="Ask for the cloud", answer=ollama.OllamaCloudStatus),
+}
+
+TABLE: Mapping[str, Told] = {**OWN, **V1, **OLLAMA}
+
+NOTHING = Told(title="")
+"""What is told of a route that is not in the table."""
+
+AREAS: Mapping[str, str] = {
+    "Chat": "Thane's own way to talk to it: one message in, the history kept by Thane.",
+    "Conversations": "What was said.",
+    "Runs": "Turns that go on, wait or have ended.",
+    "Loops": "What lives in Thane now.",
+    "Events": "What happens, as it happens and afterwards.",
+    "Thane": "Version, health and this description.",
+    "OpenAI": "OpenAI's API.",
+    "Anthropic": "Anthropic's API.",
+    "Ollama": "Ollama's API.",
+    "Dashboard": "The dashboard's own routes, not meant for programs.",
+}
+"""In the order in which they are shown."""
+
+_BEGINNINGS = {
+    "/v1/chat/": "OpenAI",
+    "/v1/chat": "Chat",
+    "/v1/conversations": "Conversations",
+    "/v1/runs": "Runs",
+    "/v1/loops": "Loops",
+    "/api/loops": "Loops",
+    "/v1/events": "Events",
+    "/ws/events": "Events",
+    "/v1/version": "Thane",
+    "/health": "Thane",
+    "/openapi.json": "Thane",
+    "/v1/messages": "Anthropic",
+    "/v1/": "OpenAI",
+    "/api/": "Ollama",
+}
+"""The area of a path is that of the first beginning that fits."""
+
+
+def area(path: str, endpoint: str) -> str:
+    """The area that a route belongs to. `/` of the Ollama listener is Ollama's, all else is the dashboard's."""
+    found = next((name for beginning, name in _BEGINNINGS.items() if path.startswith(beginning)), "")
+    return found or ("Ollama" if endpoint.startswith("ollama") else "Dashboard")
+
+
+def error_type(where: str) -> Type:
+    """The shape of errors in an area."""
+    return {"Anthropic": v1.AnthropicError, "Ollama": ollama.OllamaError}.get(where, native.Error)
