@@ -21,6 +21,10 @@ def test_a_line_has_time_source_kind_facts_and_then_the_ids() -> None:
     assert expected == shown(run_id="r_1", tool="light_turn_on", args={"area": "Kitchen"}, conversation_id="c_2")
 
 
+def test_an_id_that_has_two_names_is_shown_once() -> None:
+    assert shown("request_start", run_id="r_1", request_id="r_1", channel="api").endswith(" channel=api r_1")
+
+
 def test_values_that_are_not_one_word_are_quoted() -> None:
     assert shown(error="no answer", summary="", count=3).endswith('error="no answer" summary="" count=3')
 

@@ -28,7 +28,7 @@ def line(event: EventFrame, zone: tzinfo | None = None) -> Text:
     text.append(f"{one_line(event.kind):<23} ", "not dim bold red" if trouble else f"not dim {style}")
     facts = " ".join(f"{name}={worded(value)}" for name, value in event.data.items() if name not in _IDS)
     text.append(one_line(facts), "not dim")
-    ids = " ".join(worded(event.data[name]) for name in _IDS if event.data.get(name))
+    ids = " ".join(dict.fromkeys(worded(event.data[name]) for name in _IDS if event.data.get(name)))
     text.append(one_line(f" {ids}" if ids and facts else ids))
     return text
 
