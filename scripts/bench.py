@@ -1,8 +1,8 @@
 """`just bench`: what Thane adds between a client and a model server, beside a direct connection in the same run.
 
-A fast fake model server and this client share one core, Thane has the other. Absolute figures depend on the machine;
-the ratios to the direct connection, measured in the same minute, are what to compare. The table goes to standard
-output and, with `--write`, to docs/benchmarks.md.
+Thane, a fast fake model server and this client share the machine's cores, as they would at home. Absolute figures
+depend on the machine; the ratios to the direct connection, measured in the same minute, are what to compare. The table
+goes to standard output and, with `--write`, to docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -180,11 +180,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=4, help="about how long each throughput figure is measured")
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
-    parser.add_argument("--no-pin", action="store_true", help="do not pin Thane to a core of its own")
+    parser.add_argument("--pin", action="store_true", help="give Thane one core, and the others the next one")
     chosen = parser.parse_args()
     available = sorted(os.sched_getaffinity(0))
     cores: tuple[int | None, int | None] = (None, None)
-    if len(available) > 1 and not chosen.no_pin:
+    if len(available) > 1 and chosen.pin:
         cores = (available[0], available[1])
         os.sched_setaffinity(0, {available[1]})
     rows = latency(chosen.seconds * 3, cores)
