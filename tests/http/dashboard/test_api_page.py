@@ -66,7 +66,7 @@ def test_an_operation_is_told_with_its_fields_and_a_command_that_a_shell_takes()
     assert [("room_id", "path", True)] == [(row.name, row.place, row.required) for row in talk.parameters]
     assert [
         ("text", "string", True),
-        ("to", "list of <code>&#34;me&#34;</code> or <code>&#34;you&#34;</code> or null", False),
+        ("to", "list of <code>&#34;me&#34;</code> or <code>&#34;you&#34;</code>", False),
     ] == [(row.name, row.type, row.required) for row in talk.fields]
     words = shlex.split(talk.example)
     assert ["curl", "http://here/talk/ROOM_ID", "-d"] == words[:-1]
@@ -78,6 +78,18 @@ def test_a_websocket_has_no_curl() -> None:
     talk, live = area.operations
     assert ("WS", "") == (live.method, live.example)
     assert '-H "Authorization: Bearer $THANE_KEY"' in talk.example
+
+
+def test_null_is_told_of_fields_that_are_always_there() -> None:
+    schema = {"properties": {"next": {"anyOf": [{"type": "string"}, {"type": "null"}]}}, "required": ["next"]}
+    (shape,) = port(
+        "native", "", {"tags": [], "paths": {}, "components": {"schemas": {"Page": schema}}}, key=False
+    ).shapes
+    assert ["string or null"] == [row.type for row in shape.fields]
+
+
+def test_code_in_prose_may_break_after_a_comma() -> None:
+    assert "<p><code>a,<wbr>b</code>, c</p>" == prose("`a,b`, c")
 
 
 def test_prose_is_escaped_and_has_paragraphs() -> None:

@@ -10,9 +10,13 @@ from unittest.mock import MagicMock
 import jsonschema
 import msgspec
 import pytest
+import trio
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
+from tests.conversations.doubles import Gate, turn
+from tests.http.native.native import site as native_site
+from tests.http.openapi.fitting import check
 from tests.http.scripted import post, site
 from thane.config.settings import Auth, OllamaApi, Settings
 from thane.http.native.app import build_native
@@ -21,6 +25,7 @@ from thane.http.openapi.document import describe, first_sentence
 from thane.http.openapi.table import TABLE
 from thane.http.quart_app import ThaneApp
 from thane.http.rooms import Rooms
+from thane.turn import Message, ToolCall
 
 type Build = Callable[[Rooms], ThaneApp]
 
@@ -175,9 +180,28 @@ async def test_what_is_served_has_the_shape_that_is_told(
         else:
             answer = await served.ask("GET", path)
     assert 200 == answer.status, answer.body
-    shape = operation["responses"]["200"]["content"]["application/json"]["schema"]
-    value = msgspec.json.decode(answer.body)
-    jsonschema.validate(value, shape | {"components": told["components"]})
-    name = shape["$ref"].rpartition("/")[2]
-    untold = set(value) - set(told["components"]["schemas"][name]["properties"])
-    assert set() == untold
+    check(told, key, msgspec.json.decode(answer.body))
+
+
+async def test_what_is_kept_and_what_runs_has_the_shape_that_is_told(autojump_clock: MockClock) -> None:
+    _, told = document(build_native)
+    call = ToolCall("call_1", "light", {"on": True})
+    said = (Message("assistant", tool_calls=(call,)), Message("tool", "{}", tool_call_id="call_1"))
+    async with native_site() as web, trio.open_nursery() as nursery:
+        done = await web.house.ask(turn("on", *said, Message("user", "and?", images=("aGk=",))))
+        gate = web.house.agent.script = Gate()
+        nursery.start_soon(web.house.ask, turn("running"))
+        await wait_all_tasks_blocked()
+        running = (await web.get("/v1/runs"))["running"][0]["run_id"]
+        loop = (await web.get("/v1/loops"))[0]["id"]
+        for key, path in {
+            "GET /v1/conversations": "/v1/conversations",
+            "GET /v1/conversations/{conversation_id}": f"/v1/conversations/{done.conversation_id}",
+            "GET /v1/runs": "/v1/runs",
+            "GET /v1/loops": "/v1/loops",
+            "GET /v1/loops/{loop_id}": f"/v1/loops/{loop}",
+        }.items():
+            check(told, key, await web.get(path))
+        for run in (done.run_id, running):
+            check(told, "GET /v1/runs/{run_id}", await web.get(f"/v1/runs/{run}"))
+        gate.open.set()

@@ -141,31 +141,36 @@ class _Drawing:
         required: list[str] = schema.get("required", [])
         fields: dict[str, Document] = schema.get("properties", {})
         return tuple(
-            Row(name, self._type(each), prose(each.get("description", "")), required=name in required)
+            Row(
+                name,
+                self._type(each, may_be_null=name in required),
+                prose(each.get("description", "")),
+                required=name in required,
+            )
             for name, each in fields.items()
         )
 
-    def _type(self, schema: Document) -> Markup:
-        """A schema in a few words; other shapes are links to them."""
+    def _type(self, schema: Document, *, may_be_null: bool = True) -> Markup:
+        """A schema in a few words; other shapes are links to them. What may be left out may be null anyway."""
         if name := schema.get("$ref", "").removeprefix(_REFERENCE):
             return Markup('<a class="lnk" href="#{}">{}</a>').format(self._anchor(f"shape-{name}"), name)
         if choices := schema.get("anyOf"):
-            return Markup(" or ").join(self._type(each) for each in choices)
+            shown = [each for each in choices if may_be_null or each.get("type") != "null"]
+            return Markup(" or ").join(map(self._type, shown))
         if values := schema.get("enum"):
             return Markup(" or ").join(Markup("<code>{}</code>").format(json.dumps(each)) for each in values)
         kind: str = schema.get("type", "any")
         return Markup("list of {}").format(self._type(schema.get("items", {}))) if kind == "array" else escape(kind)
 
     def _example(self, method: str, path: str, told: Document, body: object) -> str:
-        """A command that can be pasted into a shell; "" for a WebSocket, which curl does not speak everywhere."""
+        """A command that can be pasted into a shell; "" for a WebSocket, which not every curl speaks, and for a POST
+        whose body the document does not tell."""
         responses: Document = told["responses"]
-        if "101" in responses and "200" not in responses:
+        if ("101" in responses and "200" not in responses) or (method == "post" and body is None):
             return ""
         filled = re.sub(r"\{(\w+)\}", lambda found: _EXAMPLES.get(found[1], found[1].upper()), path)
         only_streams = "text/event-stream" in responses.get("200", {}).get("content", {}) and body is None
-        words = ["curl", *(["-N"] if only_streams else []), *_METHODS.get(method, ["-X", method.upper()])]
-        if body is not None and method == "post":
-            words = ["curl"]
+        words = ["curl", *(["-N"] if only_streams else []), *_FLAGS[method]]
         if self._key and told.get("security") != []:
             words += ["-H", '"Authorization: Bearer $THANE_KEY"']
         words.append(f"{self._address}{filled}")
@@ -177,7 +182,7 @@ class _Drawing:
         return f"{self._name}-{text}".lower().replace("_", "-")
 
 
-_METHODS: Mapping[str, list[str]] = {"get": [], "head": ["-I"]}
+_FLAGS: Mapping[str, list[str]] = {"get": [], "post": [], "head": ["-I"], "delete": ["-X", "DELETE"]}
 
 
 def _quoted(text: str) -> str:
@@ -193,5 +198,11 @@ def prose(text: str) -> Markup:
 def _line(text: str) -> Markup:
     pieces = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", text).split("`")
     return Markup("").join(
-        Markup("<code>{}</code>").format(piece) if number % 2 else escape(piece) for number, piece in enumerate(pieces)
+        Markup("<code>{}</code>").format(_breakable(piece)) if number % 2 else escape(piece)
+        for number, piece in enumerate(pieces)
     )
+
+
+def _breakable(code: str) -> Markup:
+    """Code that a narrow page may break after each comma."""
+    return Markup(",<wbr>").join(code.split(","))

@@ -1,1 +1,1 @@
-"""What OpenAI's and Anthropic's clients use besides chat completions and the model list; on both listeners."""
+"""What Thane serves, described for machines: OpenAPI 3.1, made from the routes and the shapes of their bodies."""
