@@ -142,6 +142,20 @@ async def test_a_model_server_that_comes_up_later_has_its_models_on_offer_once_i
     assert "late:1b" in [model["id"] for model in offered]
 
 
+async def test_it_refuses_to_be_its_own_model_server_on_the_native_port(tmp_path: Path) -> None:
+    port = free_port()
+    chosen = settings.Settings(
+        listen=settings.Listen(port=port),
+        ollama_api=settings.OllamaApi(port=0),
+        data_dir=str(tmp_path),
+        models=settings.Models(default="m", ollama_url=f"http://localhost:{port}"),
+        logging=settings.Logging(level="error"),
+    )
+    with pytest.raises(ExceptionGroup) as caught:
+        await service.serve(Loaded(chosen))
+    assert caught.group_contains(ConfigurationError, match=f"port {port} is Thane's own")
+
+
 async def test_embeddings_come_from_their_own_model_server(tmp_path: Path) -> None:
     async with open_fake_ollama(models=(FakeModel("nomic-embed-text", 2048, ("embedding",)),)) as fake:
         chosen = configured(tmp_path, embeddings=settings.Embeddings(enabled=True, baseurl=fake.url))

@@ -26,6 +26,7 @@ from thane.clock import Clock, SystemClock
 from thane.config.load import Loaded
 from thane.config.settings import Settings
 from thane.conversations.tracker import open_conversations
+from thane.errors import ConfigurationError
 from thane.events.bus import EventBus
 from thane.events.log import open_event_log
 from thane.health.watch import Health
@@ -159,13 +160,24 @@ class _Builder:
     async def _bind(self) -> tuple[Listener, Listener | None]:
         native = listeners.bind_native(self._settings.listen)
         self._stack.callback(native.close)
-        if not self._settings.ollama_api.enabled or self._settings.ollama_api.is_on_native_port:
+        if self._settings.ollama_api.enabled and self._settings.ollama_api.is_on_native_port:
+            await self._check_native_port()
+            return native, None
+        if not self._settings.ollama_api.enabled:
             return native, None
         ollama = await listeners.bind_ollama(self._settings.ollama_api, _model_servers(self._settings))
         self._stack.callback(ollama.close)
         if ollama.note:
             _log.warning(ollama.note)
         return native, ollama
+
+    async def _check_native_port(self) -> None:
+        listen, servers = self._settings.listen, _model_servers(self._settings)
+        if url := await listeners.expected_there(servers, listen.address, listen.port):
+            raise ConfigurationError(
+                f"port {listen.port} is Thane's own, also for the Ollama API (ollama_api.port is 0), but {url} is "
+                "said to be the model server: set listen.port to another port, or models.ollama_url to where the model server is"
+            )
 
     async def _open_bus(self, database: Database) -> EventBus:
         log = await self._stack.enter_async_context(open_event_log(database, self._settings.events))

@@ -96,7 +96,7 @@ async def bind_ollama(ollama: OllamaApi, model_servers: Collection[str] = ()) ->
     """
     note = ""
     for port in range(ollama.port, min(ollama.port + _NEXT_PORTS, 65_536)):
-        if server := await _expected(model_servers, ollama.address, port):
+        if server := await expected_there(model_servers, ollama.address, port):
             note = note or f"Port {port} is left to the model server of the configuration ({server})."
             continue
         try:
@@ -125,7 +125,7 @@ def _explain(neighbour: Neighbour, ollama: OllamaApi) -> str:
             return f"Another program already listens on port {ollama.port}."
 
 
-async def _expected(model_servers: Collection[str], address: str, port: int) -> str:
+async def expected_there(model_servers: Collection[str], address: str, port: int) -> str:
     """The model server that would be sought behind a listener of ours on this address and port; "" for none."""
     ours = {host for _, host in _resolve(address)}
     for url in model_servers:
