@@ -176,7 +176,7 @@ class _Builder:
         if url := await listeners.expected_there(servers, listen.address, listen.port):
             raise ConfigurationError(
                 f"port {listen.port} is Thane's own, also for the Ollama API (ollama_api.port is 0), but {url} is "
-                "said to be the model server: set listen.port to another port, or models.ollama_url to where the model server is"
+                "said to be the model server: set another listen.port, or models.ollama_url to where that server is"
             )
 
     async def _open_bus(self, database: Database) -> EventBus:
