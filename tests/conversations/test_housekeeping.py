@@ -7,7 +7,9 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.conversations.doubles import FakeArchive, Gate, assistant, rooms, turn, user
 from thane.config import settings
+from thane.conversations.conversation import Slots
 from thane.conversations.housekeeping import answer, recognise
+from thane.conversations.ticket import Ticket
 from thane.turn import Message, RunFailed, RunFinished, ToolSpec, Turn
 
 HISTORY = "<chat_history>\nUSER: How do I bake rye bread at home today?\nASSISTANT: With rye flour.\n</chat_history>"
@@ -174,8 +176,10 @@ async def test_housekeeping_cancelled_before_it_began_never_runs(autojump_clock:
         assert "cancelled" == house.archive.stored[opened.run_id].state
 
 
-async def test_housekeeping_cancelled_in_the_moment_that_it_gets_its_slot_never_runs(autojump_clock: MockClock) -> None:
-    gate = Gate()
+async def test_housekeeping_cancelled_in_the_moment_that_it_gets_its_slot_never_runs(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, release = Gate(), Slots.release
     async with (
         rooms(gate, models=settings.Models(default="m"), max_running=1) as house,
         trio.open_nursery() as nursery,
@@ -184,11 +188,16 @@ async def test_housekeeping_cancelled_in_the_moment_that_it_gets_its_slot_never_
             nursery.start_soon(house.ask, turn("x", task="title_generation"))
             await wait_all_tasks_blocked()
         waiting = house.conversations.running()[1].run_id
+        cancelled: list[bool] = []
+
+        def release_and_cancel(slots: Slots, ticket: Ticket) -> None:
+            release(slots, ticket)  # the slot is handed to the one that waits, which has not seen it yet
+            cancelled.append(house.conversations.cancel(waiting, "api"))
+
+        monkeypatch.setattr(Slots, "release", release_and_cancel)
         gate.open.set()
-        while not house.archive.stored:  # noqa: ASYNC110 - the very moment is wanted
-            await trio.lowlevel.checkpoint()
-        assert house.conversations.cancel(waiting, "api")
         await house.conversations.wait_idle()
+        assert cancelled[0]
         assert ("cancelled", "api") == (house.archive.stored[waiting].state, house.archive.stored[waiting].cancelled_by)
         assert 1 == len(house.agent.turns)
         assert 0 == house.conversations.statistics().running
