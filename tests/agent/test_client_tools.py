@@ -17,7 +17,7 @@ FUNCTIONS = specs("get_weather", "remember")
 
 
 def turn(tools: tuple[ToolSpec, ...] = (), choice: str = "auto", **more: object) -> Turn:
-    return Turn((Message("user", "hi"),), tools=tools, tool_choice=choice, **more)  # type: ignore[arg-type]
+    return Turn((Message("user", "hi"),), tools=tools, tool_choice=choice, **more)  # type: ignore[arg-type]  # any field of a turn
 
 
 def offered(given: Turn, mode: Mode = "auto", *, linked: bool = False) -> list[str]:

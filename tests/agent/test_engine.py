@@ -311,7 +311,7 @@ async def test_an_empty_answer_after_tools_is_asked_for_once_and_then_filled_in(
 async def test_an_empty_answer_to_a_clients_tool_result_is_asked_for_too():
     history = (
         Message("user", "lamp on"),
-        Message("assistant", tool_calls=calls(("intent__HassTurnOn", {}))[0].calls),  # type: ignore[union-attr]
+        Message("assistant", tool_calls=calls(("intent__HassTurnOn", {}))[0].calls),  # type: ignore[union-attr]  # one that calls
         Message("tool", "{}"),
     )
     stage = Stage(ScriptedModel(say(), say("It is on.")))
@@ -417,7 +417,7 @@ async def test_what_the_brain_fully_understands_needs_no_model():
     stage = Stage(ScriptedModel(say("x")), brain=understanding())
     assert "embedded" == (await stage.answered("lamp on")).model
     assert "fully understands" in stage.of(ModelStarted)[0].reason
-    assert "qwen3:4b" == (await stage.ask("why is the sky blue")).model  # type: ignore[union-attr]
+    assert "qwen3:4b" == (await stage.ask("why is the sky blue")).model  # type: ignore[union-attr]  # it finished
 
 
 @pytest.mark.parametrize(

@@ -23,12 +23,12 @@ class Rooms:
         return self._entities
 
     def entity(self, entity_id: str) -> Entity | None:
-        raise NotImplementedError
+        raise NotImplementedError  # a prompt is composed from the snapshot alone
 
     async def call_service(
         self, domain: str, service: str, entity_ids: Iterable[str], data: JSON | None = None, *, run_id: str = ""
     ) -> tuple[Entity, ...]:
-        raise NotImplementedError
+        raise NotImplementedError  # a prompt is composed from the snapshot alone
 
 
 LAMP = Entity("light.lamp", "Lamp", "on", "kitchen")
@@ -88,7 +88,7 @@ def test_two_turns_of_a_conversation_share_everything_before_the_last_user_messa
     now = (Message("user", "lamp on"),)
     after = (*now, Message("assistant", "Done."), Message("user", "and off"))
     one = compose(words(LAMP, FAN), circumstances(datetime(2026, 1, 1, 9, 0)), (*said, *now))  # noqa: DTZ001  a wall clock
-    two = compose(words(FAN, LAMP), circumstances(datetime(2026, 1, 1, 9, 5)), (*said, *after))  # noqa: DTZ001
+    two = compose(words(FAN, LAMP), circumstances(datetime(2026, 1, 1, 9, 5)), (*said, *after))  # noqa: DTZ001 a wall clock
     assert 4 == shared(one, two)
     assert one[4].content.startswith("lamp on")
     assert two[4].content == "lamp on"

@@ -81,7 +81,7 @@ def question(
 
 
 def think(*messages: Message, explain: bool = True, **options: object) -> Say | Act:
-    return shared_brain().think(question(*messages, **options), explain=explain)  # type: ignore[arg-type]
+    return shared_brain().think(question(*messages, **options), explain=explain)  # type: ignore[arg-type]  # any part of a question
 
 
 def ask_home_assistant(

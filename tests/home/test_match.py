@@ -9,7 +9,7 @@ from thane.home.match import Matched, MatchError, Reason, Wanted, match
 
 def found(wanted: Wanted, **options: str | bool) -> list[str]:
     home = demo_home()
-    return [entity.id for entity in match(home.entities(), home.areas(), wanted, **options).entities]  # type: ignore[arg-type]
+    return [entity.id for entity in match(home.entities(), home.areas(), wanted, **options).entities]  # type: ignore[arg-type]  # match's own options
 
 
 @pytest.mark.parametrize(

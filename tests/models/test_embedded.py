@@ -156,7 +156,7 @@ async def test_calls_have_ids_and_say_so_at_the_end() -> None:
 @pytest.mark.parametrize("wanted", ["json", {"type": "object", "properties": {"a": {"type": "string"}}}])
 async def test_a_request_for_a_schema_is_refused_plainly(wanted: object) -> None:
     steward = Steward()
-    request = steward.request(Message("user", "hello"), options=Options(format=wanted))  # type: ignore[arg-type]
+    request = steward.request(Message("user", "hello"), options=Options(format=wanted))  # type: ignore[arg-type]  # any format
 
     with pytest.raises(ModelError, match=r"models\.default") as failure:
         await steward.output(request)
@@ -193,7 +193,7 @@ async def test_it_knows_beforehand_what_it_does_as_well_as_a_model(text: str, re
 async def test_it_does_not_look_into_what_it_leaves_to_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
     steward = Steward()
     looked: list[str] = []
-    monkeypatch.setattr(Recogniser, "find_stranger", lambda _self, text, *_: looked.append(text))  # pyright: ignore[reportUnknownLambdaType]
+    monkeypatch.setattr(Recogniser, "find_stranger", lambda _self, text, *_: looked.append(text))  # pyright: ignore[reportUnknownLambdaType] takes what it is given
     request = steward.request(Message("user", "turn on the disco ball"))
 
     assert not await steward.provider.recognises(request)

@@ -26,7 +26,7 @@ async def open_client(transport: TrioTransport) -> AsyncGenerator[httpx2.AsyncCl
 
 
 def make(**changes: object) -> TrioTransport:
-    return TrioTransport(**{"connections": 4, "keep_alive_seconds": 60.0, **changes})  # type: ignore[arg-type]
+    return TrioTransport(**{"connections": 4, "keep_alive_seconds": 60.0, **changes})  # type: ignore[arg-type]  # numbers and a function
 
 
 async def test_a_connection_is_used_again_after_a_whole_answer():

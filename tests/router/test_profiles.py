@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from thane.router.profiles import DEFAULT, PROFILES, find_profile
+from thane.router.profiles import DEFAULT, PROFILES, Profile, find_profile
 
 
 @pytest.mark.parametrize("name", ["", "  ", "thane", "Thane", "thane:latest", "THANE:LATEST", "thane:no-such"])
@@ -13,8 +13,8 @@ def test_the_default_has_many_names(name: str):
 
 
 @pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
-def test_every_profile_is_found_in_any_case_with_and_without_latest(profile: object):
-    name = profile.name  # type: ignore[attr-defined]
+def test_every_profile_is_found_in_any_case_with_and_without_latest(profile: Profile):
+    name = profile.name
     assert profile is find_profile(name)
     assert profile is find_profile(name.upper())
     assert profile is find_profile(f"{name.removesuffix(':latest')}:latest")

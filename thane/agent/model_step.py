@@ -57,7 +57,7 @@ class ModelStep:
                     if kind is Text:
                         texts.append(item.text)  # pyright: ignore[reportAttributeAccessIssue]  one check, not two
                     elif kind is Thinking:
-                        thoughts.append(item.text)  # pyright: ignore[reportAttributeAccessIssue]
+                        thoughts.append(item.text)  # pyright: ignore[reportAttributeAccessIssue] its type is looked at above
                     else:
                         only_words = False
                         if isinstance(item, ModelCalls):
@@ -66,7 +66,7 @@ class ModelStep:
                             done = self._counted(item, sum(map(len, texts)) + sum(map(len, thoughts)))
                 if first is None:
                     first = trio.current_time()
-                out: Batch = batch if only_words else tuple(x for x in batch if isinstance(x, Text | Thinking))  # type: ignore[assignment]
+                out: Batch = batch if only_words else tuple(x for x in batch if isinstance(x, Text | Thinking))  # type: ignore[assignment]  # only words are left
                 if self._separate and texts:
                     self._separate = False
                     out = separated(out)

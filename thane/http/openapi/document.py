@@ -147,7 +147,7 @@ def _responses(route: Route, told: Told, error: Document, schemas: dict[str, Doc
 def _anything(kind: type) -> Document:
     """The schema of a value that may be any JSON."""
     if kind is not object:
-        raise NotImplementedError
+        raise NotImplementedError  # what msgspec asks of a hook that does not know the type
     return {"description": "Any JSON value."}  # msgspec takes an empty schema for none
 
 
