@@ -1,0 +1,93 @@
+"""Settings of what lives on and is kept: loops, conversations, events, storage, the dashboard, logs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from thane.config.fields import Count, Seconds, Section
+
+
+class Loops(Section, frozen=True):
+    stop_seconds: Seconds = 10.0
+    """Longest wait for loops to end when they are stopped."""
+    recent: Count = 10
+    """Past iterations and conversations that each loop shows."""
+
+
+class Conversations(Section, frozen=True):
+    idle_seconds: Seconds = 1800.0
+    """A conversation's loop ends after this long without a turn; the conversation itself stays."""
+    max_live: Count = 200
+    """Live conversation loops at a time; the one that was idle longest makes room."""
+    queue_turns: Count = 4
+    """Turns that may wait in one conversation; more are refused with 429."""
+    max_running: Count = 256
+    """Turns that run at the same time in all; more wait."""
+    reply_batches: Count = 64
+    """Pieces of an answer that may wait for a slow client before the model is slowed down."""
+    home_assistant_idle_seconds: Seconds = 600.0
+    """How long Home Assistant can continue a conversation; older ones are not taken up again by history."""
+    record_seconds: Seconds = 10.0
+    """Longest wait for the end of a turn to be on disk; a turn that is not stored in time fails."""
+    remembered: Count = 1000
+    """Conversations whose last words are kept in memory, to know a trimmed or stopped history again."""
+    history_lookups: Count = 4
+    """Earlier answers of a request's history that are looked up, newest first, to find its conversation."""
+
+
+class Events(Section, frozen=True):
+    ring_events: Count = 10_000
+    """Events kept in memory for replay."""
+    subscriber_events: Count = 1000
+    """Events that may wait for one subscriber before drop notices are sent instead."""
+    log_rows: Annotated[int, msgspec.Meta(ge=0)] = 100_000
+    """Events kept on disk for replay; 0 keeps none."""
+    ping_seconds: Seconds = 20.0
+    """Pause between heartbeats on an idle event stream."""
+
+
+class Dashboard(Section, frozen=True):
+    batch_seconds: Seconds = 0.05
+    """Least pause between two updates of an open page; what changes in between is sent together."""
+    refresh_seconds: Seconds = 1.0
+    """How often figures that change with time alone are drawn anew while turns run."""
+    pulse_seconds: Seconds = 10.0
+    """How often a page on which nothing happens is told that it is still true."""
+    tree_rows: Count = 8
+    """Conversations of one channel that are drawn in the tree; the rest are one node."""
+    event_rows: Count = 400
+    """Rows that the Events page keeps, and that are sent at once."""
+    event_scan: Count = 10_000
+    """Events that are looked through for the first rows of the Events page and its histogram."""
+    chat_messages: Count = 40
+    """Messages of a conversation that the chat box shows when the page is opened."""
+    message_chars: Count = 20_000
+    """Longest message that the chat box sends."""
+
+
+class Storage(Section, frozen=True):
+    synchronous: Literal["normal", "full"] = "normal"
+    """`normal` survives a crash of Thane; `full` a power cut too, at a cost for each turn."""
+    readers: Count = 2
+    """Connections that read at the same time."""
+    queue_writes: Count = 10_000
+    """Writes that may wait for the disk before new turns are refused."""
+    busy_timeout_seconds: Seconds = 5.0
+    """Longest wait for another program (a backup, a shell) that has locked the database."""
+    close_timeout_seconds: Seconds = 10.0
+    """Longest wait for the last writes when Thane ends."""
+
+
+class Logging(Section, frozen=True):
+    dir: str = ""
+    """Folder of log files; empty logs to standard error only."""
+    level: Literal["trace", "debug", "info", "warn", "warning", "error"] = "info"
+    """Least level that is logged."""
+    format: Literal["auto", "json", "text"] = "auto"
+    """`text` is for people, `json` for programs; `auto` is text on a terminal."""
+    compress: bool = True
+    """Accepted for compatibility with the reference."""
+    retention_days: int = 7
+    """Accepted for compatibility with the reference."""
