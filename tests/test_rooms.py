@@ -45,6 +45,7 @@ TOP: dict[str, str] = {
     "version": "",
     "logs": "",
     "supervisor": "",
+    "assembly": "*",
     "service": "*",
     "__main__": "cli",
     "__init__": "",

@@ -1,0 +1,186 @@
+"""Puts the rooms together, in the order in which they need each other. `thane.service` runs what this makes."""
+
+from __future__ import annotations
+
+import random
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from thane.agent.engine import Agent
+from thane.clock import Clock
+from thane.config.settings import Settings
+from thane.conversations.tracker import open_conversations
+from thane.errors import ConfigurationError
+from thane.events.bus import EventBus
+from thane.events.log import open_event_log
+from thane.health.watch import Health
+from thane.home.demo import DemoHome
+from thane.home.house import House
+from thane.http import listeners
+from thane.http.listeners import Listener
+from thane.http.rooms import Rooms
+from thane.ids import Ids
+from thane.loops.registry import open_registry
+from thane.memory.archive import Archive
+from thane.models.catalogue import Catalogue
+from thane.models.embedded import EmbeddedProvider
+from thane.models.embeddings import Embedder
+from thane.models.ollama import open_ollama
+from thane.models.provider import Provider
+from thane.storage.database import Database, open_database
+from thane.supervisor import Supervisor
+from thane.tools.date_time import DateTime
+from thane.tools.house import house_tools
+from thane.tools.tool import ToolRegistry
+from thane.version import read_version
+
+_log = structlog.get_logger("thane.service")
+
+
+@dataclass(frozen=True)
+class Built:
+    """Everything that was built, ready to run."""
+
+    rooms: Rooms
+    supervisor: Supervisor
+    catalogue: Catalogue
+    native: Listener
+    ollama: Listener | None
+
+
+class Builder:
+    """Puts the rooms together. `stack` takes them down in reverse, whatever happens."""
+
+    def __init__(self, stack: AsyncExitStack, settings: Settings, clock: Clock, source: random.Random) -> None:
+        self._stack = stack
+        self._settings = settings
+        self._clock = clock
+        self._random = source
+        self._ids = Ids(source, clock)
+        self._zone = ZoneInfo(settings.timezone) if settings.timezone else None
+
+    async def build(self) -> Built:
+        """Build everything. Raises ConfigurationError or DependencyError when something cannot be had."""
+        settings, stack = self._settings, self._stack
+        listeners.check_exposure(settings)
+        native, ollama = await self._bind()
+        database = await stack.enter_async_context(open_database(_database_path(settings), settings.storage))
+        bus = await self._open_bus(database)
+        archive = Archive(database, self._clock)
+        if interrupted := await archive.recover():
+            _log.warning("runs were interrupted by the last end of Thane", runs=interrupted)
+        home = DemoHome(self._clock, bus) if settings.demo.enabled else None
+        tools = ToolRegistry([DateTime(self._clock, self._zone), *(house_tools(home) if home else ())])
+        catalogue = await self._open_models(home, tools)
+        agent = Agent(
+            settings=settings, catalogue=catalogue, tools=tools, house=home, clock=self._clock, source=self._random
+        )
+        registry = await stack.enter_async_context(
+            open_registry(settings.loops, events=bus, clock=self._clock, ids=self._ids, source=self._random)
+        )
+        conversations = await stack.enter_async_context(
+            open_conversations(
+                settings,
+                agent=agent,
+                archive=archive,
+                loops=registry,
+                events=bus,
+                clock=self._clock,
+                ids=self._ids,
+            )
+        )
+        rooms = Rooms(
+            settings=settings,
+            clock=self._clock,
+            ids=self._ids,
+            version=read_version(),
+            started_at=self._clock.time(),
+            bus=bus,
+            archive=archive,
+            conversations=conversations,
+            loops=registry,
+            home=home,
+            health=Health(settings.health, self._clock, bus, self._random),
+            models=catalogue.known,
+            embedder=await self._open_embedder(catalogue),
+        )
+        return Built(rooms, Supervisor(settings.supervisor, bus, self._random), catalogue, native, ollama)
+
+    async def _bind(self) -> tuple[Listener, Listener | None]:
+        native = listeners.bind_native(self._settings.listen)
+        self._stack.callback(native.close)
+        if self._settings.ollama_api.enabled and self._settings.ollama_api.is_on_native_port:
+            await self._check_native_port()
+            return native, None
+        if not self._settings.ollama_api.enabled:
+            return native, None
+        ollama = await listeners.bind_ollama(self._settings.ollama_api, _model_servers(self._settings))
+        self._stack.callback(ollama.close)
+        if ollama.note:
+            _log.warning(ollama.note)
+        return native, ollama
+
+    async def _check_native_port(self) -> None:
+        listen, servers = self._settings.listen, _model_servers(self._settings)
+        if url := await listeners.expected_there(servers, listen.address, listen.port):
+            raise ConfigurationError(
+                f"port {listen.port} is Thane's own, also for the Ollama API (ollama_api.port is 0), but {url} is "
+                "said to be the model server: set another listen.port, or models.ollama_url to where that server is"
+            )
+
+    async def _open_bus(self, database: Database) -> EventBus:
+        log = await self._stack.enter_async_context(open_event_log(database, self._settings.events))
+        bus = EventBus(self._settings.events, self._clock, log, strict=False)
+        self._stack.callback(bus.publish, "system", "stopped")
+        return bus
+
+    async def _open_models(self, home: House | None, tools: ToolRegistry) -> Catalogue:
+        settings = self._settings
+        embedded = EmbeddedProvider(
+            settings.brain,
+            clock=self._clock,
+            ids=self._ids,
+            zone=self._zone,
+            house=lambda: home,
+            own_tools=tools.specs,
+        )
+        providers: list[Provider] = [embedded]
+        if settings.models.default or settings.models.available:
+            providers.append(
+                await self._stack.enter_async_context(
+                    open_ollama(settings.models.ollama_url, settings.models, self._ids, source=self._random)
+                )
+            )
+        catalogue = Catalogue(providers)
+        await catalogue.ask(embedded)
+        return catalogue
+
+    async def _open_embedder(self, catalogue: Catalogue) -> Embedder | None:
+        """The model server that makes embeddings: the one that answers, or the one that is named for them."""
+        settings, answering = self._settings, catalogue.get("ollama")
+        url = settings.embeddings.baseurl or settings.models.ollama_url
+        if isinstance(answering, Embedder) and url == settings.models.ollama_url:
+            return answering
+        if not settings.embeddings.enabled:
+            return None
+        return await self._stack.enter_async_context(
+            open_ollama(url, settings.models, self._ids, source=self._random, name="embeddings")
+        )
+
+
+def _model_servers(settings: Settings) -> set[str]:
+    """The URLs that will be asked."""
+    urls: set[str] = set()
+    if settings.models.default or settings.models.available:
+        urls.add(settings.models.ollama_url)
+    if settings.embeddings.enabled:
+        urls.add(settings.embeddings.baseurl or settings.models.ollama_url)
+    return urls
+
+
+def _database_path(settings: Settings) -> Path:
+    return Path(settings.data_dir).expanduser() / "thane.db"
