@@ -158,6 +158,8 @@ class ModelFinished(msgspec.Struct, frozen=True, tag="model_finished"):
     decode_duration: float | None = None
     load_duration: float | None = None
     tool_calls: int = 0  # that it asked for
+    queue_duration: float = 0.0  # waited for one of the provider's places (`models.providers[].concurrency`)
+    truncated_tokens: int = 0  # of the prompt, about, that did not fit the model's context
 
 
 class ToolStarted(msgspec.Struct, frozen=True, tag="tool_started"):

@@ -106,6 +106,8 @@ class ModelStep:
             decode_duration=done.decode_duration,
             load_duration=done.load_duration,
             tool_calls=calls,
+            queue_duration=done.queue_duration,
+            truncated_tokens=done.truncated_tokens,
         )
 
 

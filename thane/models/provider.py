@@ -41,6 +41,8 @@ class ModelDone(msgspec.Struct, frozen=True):
     prompt_duration: float | None = None
     decode_duration: float | None = None
     load_duration: float | None = None
+    queue_duration: float = 0.0  # waited for one of the provider's places
+    truncated_tokens: int = 0  # of the prompt, that the model was not shown: about, where the server does not say
 
 
 type ModelOutput = Text | Thinking | ModelCalls | ModelDone
@@ -48,7 +50,11 @@ type ModelStream = AsyncIterator[tuple[ModelOutput, ...]]
 
 
 class ModelInfo(msgspec.Struct, frozen=True):
-    """A model that a provider has, as far as it tells."""
+    """A model that a provider has, as far as it tells, and as the owner has written it in `models.available`.
+
+    `local`: it runs in this house, so nothing that is said to it leaves. `aliases` are other names that its provider
+    takes for it, which clients may use too.
+    """
 
     name: str
     provider: str
@@ -56,17 +62,29 @@ class ModelInfo(msgspec.Struct, frozen=True):
     supports_tools: bool = True
     supports_thinking: bool = False
     supports_images: bool = False
+    local: bool = True
+    aliases: tuple[str, ...] = ()
 
 
 class ModelError(DependencyError):
     """A model call failed: refused, cut, stalled, or an error in the stream. `message` is fit for a person.
 
-    `status` is the server's HTTP status where there was one. Not for a cancelled call.
+    `status` is the server's HTTP status where there was one; `retry_after` the seconds after which it wants to be asked
+    again, where it says so. Not for a cancelled call.
     """
 
-    def __init__(self, message: str, *, dependency: str, temporary: bool = True, status: int | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        dependency: str,
+        temporary: bool = True,
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
         super().__init__(message, dependency=dependency, temporary=temporary)
         self.status = status
+        self.retry_after = retry_after
 
 
 class Provider(Protocol):
