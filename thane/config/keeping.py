@@ -80,6 +80,33 @@ class Storage(Section, frozen=True):
     """Longest wait for the last writes when Thane ends."""
 
 
+class Archive(Section, frozen=True):
+    metadata_model: str = ""
+    """The model that titles and summarises sessions; empty is the cheapest one that is able."""
+    summarize_interval: Seconds = 300.0
+    """Pause, in seconds, between two looks for sessions that have no summary."""
+    summarize_timeout: Seconds = 60.0
+    """Longest time, in seconds, for one summary."""
+    summarize_batch: Count = 10
+    """Sessions that are summarised at each look."""
+    summarize_pause_seconds: Annotated[float, msgspec.Meta(ge=0)] = 5.0
+    """Pause between two summaries, so that they do not keep a model from its users."""
+    summarize_chars: Count = 8000
+    """How much of a session a model is given to summarise it: its beginning and its end."""
+    session_idle_minutes: Annotated[float, msgspec.Meta(ge=0)] = 60.0
+    """A session ends after this long without a word; what comes then begins a new one. 0 never ends one for that."""
+    search_candidates: Count = 1000
+    """The newest matches of a search that are ranked."""
+    search_snippet_words: Annotated[int, msgspec.Meta(ge=1, le=64)] = 32
+    """Longest snippet of a search result, in words."""
+    search_context_messages: Annotated[int, msgspec.Meta(ge=0)] = 50
+    """Most messages of the surrounding exchange that are given before and after a search result."""
+    search_context_seconds: Seconds = 3600.0
+    """How far before and after a search result its surrounding exchange reaches at most."""
+    search_silence_seconds: Seconds = 600.0
+    """A pause this long ends the surrounding exchange of a search result."""
+
+
 class Logging(Section, frozen=True):
     dir: str = ""
     """Folder of log files; empty logs to standard error only."""

@@ -43,7 +43,7 @@ NOT_YET: dict[str, str] = {
     "logging.retention_days": "logs go to standard error",
 } | dict.fromkeys(
     (
-        *("anthropic", "talents_dir", "persona_file", "paths", "context", "capability_tags", "channel_tags", "archive"),
+        *("anthropic", "talents_dir", "persona_file", "paths", "context", "capability_tags", "channel_tags"),
         *("extraction", "episodic", "prewarm", "state_window", "search", "shell_exec", "workspace"),
         *("mcp", "mqtt", "person", "unifi", "signal", "email", "forge", "media", "metacognitive", "carddav"),
         *("identity", "openclaw", "debug"),

@@ -14,11 +14,12 @@ import msgspec
 from thane.config.doors import Auth, Health, Limits, Listen, OllamaApi, Shutdown, Supervisor
 from thane.config.fields import Section
 from thane.config.house import Demo, HomeAssistant, HomeAssistantSubscribe
-from thane.config.keeping import Conversations, Dashboard, Events, Logging, Loops, Storage
+from thane.config.keeping import Archive, Conversations, Dashboard, Events, Logging, Loops, Storage
 from thane.config.thinking import Agent, AvailableModel, Brain, Embeddings, Models, Price
 
 __all__ = [
     "Agent",
+    "Archive",
     "Auth",
     "AvailableModel",
     "Brain",
@@ -64,6 +65,7 @@ class Settings(Section, frozen=True):
     events: Events = Events()
     dashboard: Dashboard = Dashboard()
     storage: Storage = Storage()
+    archive: Archive = Archive()
     data_dir: str = "./db"
     """Folder of the database."""
     homeassistant: HomeAssistant = HomeAssistant()
@@ -84,7 +86,6 @@ class Settings(Section, frozen=True):
     context: dict[str, Any] = msgspec.field(default_factory=dict)
     capability_tags: dict[str, Any] = msgspec.field(default_factory=dict)
     channel_tags: dict[str, Any] = msgspec.field(default_factory=dict)
-    archive: dict[str, Any] = msgspec.field(default_factory=dict)
     extraction: dict[str, Any] = msgspec.field(default_factory=dict)
     episodic: dict[str, Any] = msgspec.field(default_factory=dict)
     prewarm: dict[str, Any] = msgspec.field(default_factory=dict)

@@ -11,19 +11,22 @@ import sqlite3
 from collections.abc import Sequence
 
 from thane.clock import Clock, iso
+from thane.config import settings as config
 from thane.errors import ClientError
-from thane.memory import rows
+from thane.memory import rows, sessions
+from thane.memory.query import words_of
 from thane.memory.records import ConversationRecord, Holder, MessageRecord, RunRecord
-from thane.storage import conversation_rows, run_rows
+from thane.storage import conversation_rows, run_rows, search_rows
 from thane.storage.database import Database
 
 
 class Archive:
     """Every method raises DependencyError when the disk fails."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, settings: config.Archive = config.Archive()) -> None:  # noqa: B008 frozen
         self._database = database
         self._clock = clock
+        self._idle_seconds = settings.session_idle_minutes * 60
 
     async def recover(self) -> int:
         """Mark the runs that the last Thane left queued or running as interrupted; how many there were.
@@ -55,12 +58,14 @@ class Archive:
         gives up the waiting only: the run is stored all the same.
         """
 
+        idle_seconds = self._idle_seconds
+
         def store(connection: sqlite3.Connection) -> None:
             try:
-                _store_ended_run(connection, conversation, run, messages)
+                _store_ended_run(connection, conversation, run, messages, idle_seconds)
             except UnicodeEncodeError:  # a model's or a tool's half of a surrogate pair must not cost the turn
                 whole = [rows.mended(message) for message in messages]
-                _store_ended_run(connection, rows.mended(conversation), rows.mended(run), whole)
+                _store_ended_run(connection, rows.mended(conversation), rows.mended(run), whole, idle_seconds)
 
         await self._database.write(store)
 
@@ -107,7 +112,11 @@ class Archive:
 
 
 def _store_ended_run(
-    connection: sqlite3.Connection, conversation: ConversationRecord, run: RunRecord, messages: Sequence[MessageRecord]
+    connection: sqlite3.Connection,
+    conversation: ConversationRecord,
+    run: RunRecord,
+    messages: Sequence[MessageRecord],
+    idle_seconds: float,
 ) -> None:
     if conversation.id:
         conversation_rows.store_conversation(connection, rows.conversation_row(conversation))
@@ -116,8 +125,13 @@ def _store_ended_run(
         keys = [message.key for message in messages]
         conversation_rows.delete_messages_of_run(connection, conversation.id, run.id, keys)
     if conversation.id:
-        new = [rows.message_row(message) for message in _unstored(connection, messages)]
-        conversation_rows.add_messages(connection, new)
+        new = _unstored(connection, messages)
+        if new:
+            session_id = sessions.session_for(
+                connection, conversation.id, run.id, (new[0].at, new[-1].at), idle_seconds
+            )
+            conversation_rows.add_messages(connection, session_id, list(map(rows.message_row, new)))
+            search_rows.add_words(connection, words_of(" ".join(message.message.content for message in new)))
 
 
 def _unstored(connection: sqlite3.Connection, messages: Sequence[MessageRecord]) -> list[MessageRecord]:

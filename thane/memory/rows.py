@@ -89,7 +89,7 @@ def run_record(row: Row, steps: Sequence[Row] = (), tool_calls: Sequence[Row] = 
         *(id_, conversation_id or "", loop_id, channel, profile, state, started_at, title, model, text, thinking),
         *(_usage(usage), finish_reason, failure, error, cancelled_by, queued, duration, first_token),
         tuple(_step_record(step) for step in steps),
-        tuple(_tool_call_record(call) for call in tool_calls),
+        tuple(tool_call_record(call) for call in tool_calls),
         task,
     )
 
@@ -119,7 +119,7 @@ def tool_call_rows(run: RunRecord) -> list[Row]:
     ]
 
 
-def _tool_call_record(row: Row) -> ToolCallRecord:
+def tool_call_record(row: Row) -> ToolCallRecord:
     run_id, _, id_, conversation_id, step, name, arguments, result, ok, started_at, duration, owner = row
     return ToolCallRecord(
         id_, run_id, conversation_id, step, name, arguments, result, bool(ok), started_at, duration, owner

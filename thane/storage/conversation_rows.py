@@ -69,15 +69,16 @@ def has_message(connection: sqlite3.Connection, conversation_id: str, key: str) 
     return found is not None
 
 
-def add_messages(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
-    """Insert in this order; one whose key its conversation has already is left out."""
+def add_messages(connection: sqlite3.Connection, session_id: str, rows: Sequence[Row]) -> None:
+    """Insert in this order, as part of a session; one whose key its conversation has already is left out."""
     connection.executemany(
         """
-        insert into messages (id, conversation_id, run_id, position, at, key, parent_key, role, content, extra)
-        values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        insert into messages (id, conversation_id, run_id, position, at, key, parent_key, role, content, extra,
+            session_id)
+        values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         on conflict (key, conversation_id) where key <> '' do nothing
         """,
-        rows,
+        [(*row, session_id) for row in rows],
     )
 
 

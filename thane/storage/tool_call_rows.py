@@ -1,0 +1,62 @@
+"""SQL of the statistics over `tool_calls`, `messages` and `sessions`: functions of a connection."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from thane.storage.run_rows import TOOL_CALL_COLUMNS
+
+type Row = tuple[Any, ...]
+
+_CALLS = f"select {', '.join(f't.{column}' for column in TOOL_CALL_COLUMNS)} from tool_calls t"  # noqa: S608 - only names
+
+
+def list_calls(
+    connection: sqlite3.Connection, *, conversation_id: str, name: str, start: tuple[float, str, int] | None, limit: int
+) -> list[Row]:
+    """Latest first, from behind (started_at, run_id, place) `start`. Empty names select all."""
+    conditions, values = list[str](), list[object]()
+    for column, value in (("conversation_id", conversation_id), ("name", name)):
+        if value:
+            conditions.append(f"t.{column} = ?")
+            values.append(value)
+    if start is not None:
+        conditions.append("(t.started_at, t.run_id, t.place) < (?, ?, ?)")
+        values += start
+    where = f" where {' and '.join(conditions)}" if conditions else ""
+    order = "order by t.started_at desc, t.run_id desc, t.place desc limit ?"
+    return connection.execute(f"{_CALLS}{where} {order}", (*values, limit)).fetchall()
+
+
+def calls_of_session(connection: sqlite3.Connection, session_id: str) -> list[Row]:
+    """The tool calls of the runs that said something in the session, in order."""
+    return connection.execute(
+        f"""
+        {_CALLS} where t.run_id in (select distinct run_id from messages where session_id = ? and run_id <> '')
+        order by t.started_at, t.run_id, t.place
+        """,  # noqa: S608 - only names from above
+        (session_id,),
+    ).fetchall()
+
+
+def count_calls(connection: sqlite3.Connection) -> list[tuple[str, int, int, float]]:
+    """(tool, calls, of these failed, seconds in all) of each tool."""
+    return connection.execute(
+        "select name, count(*), sum(not ok), total(duration) from tool_calls group by name order by count(*) desc, name"
+    ).fetchall()
+
+
+def count_archive(connection: sqlite3.Connection) -> tuple[int, int, int, float | None, float | None]:
+    """Messages, sessions, tool calls, and the times of the oldest and the newest message."""
+    row: tuple[int, int, int, float | None, float | None] = connection.execute(
+        """
+        select (select count(*) from messages), (select count(*) from sessions), (select count(*) from tool_calls),
+            (select min(at) from messages), (select max(at) from messages)
+        """
+    ).fetchone()
+    return row
+
+
+def count_roles(connection: sqlite3.Connection) -> dict[str, int]:
+    return dict(connection.execute("select role, count(*) from messages group by role order by role").fetchall())
