@@ -48,7 +48,7 @@ def test_no_query_is_an_error(typed: str) -> None:
     connection.close()
 
 
-@given(st.text(max_size=40))
+@given(st.text("abcdeéèüñçABÉ12-_'. ", max_size=40))
 def test_words_are_those_that_the_index_has(text: str) -> None:
     with sqlite3.connect(":memory:") as connection:
         connection.execute("create virtual table t using fts5 (content, tokenize = 'unicode61 remove_diacritics 2')")
@@ -56,8 +56,7 @@ def test_words_are_those_that_the_index_has(text: str) -> None:
         connection.execute("insert into t values (?)", (text,))
         known = {term for (term,) in connection.execute("select term from v")}
     connection.close()
-    ascii_words = {word for word in words_of(text) if word.isascii()}
-    assert all(any(word in term or term in word for term in known) for word in ascii_words)
+    assert words_of(text) == {term for term in known if 4 <= len(term) <= 32 and not term[0].isdigit()}
 
 
 @pytest.mark.parametrize(
