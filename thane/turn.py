@@ -122,7 +122,8 @@ class RunStarted(msgspec.Struct, frozen=True, tag="run_started"):
 class ModelStarted(msgspec.Struct, frozen=True, tag="model_started"):
     """A model step begins. `step` counts from 1; `estimated_tokens` is the size of the prompt, about.
 
-    `reason` says in words why this model was chosen.
+    `reason` says in words why this model was chosen. Each try of a step begins with one of these and ends with a
+    `ModelFinished` or a `ModelFailed`, unless the run is cancelled in between; `attempt` counts a step's tries from 1.
     """
 
     step: int
@@ -132,6 +133,7 @@ class ModelStarted(msgspec.Struct, frozen=True, tag="model_started"):
     tools: int
     estimated_tokens: int
     reason: str = ""
+    attempt: int = 1
 
 
 class Text(msgspec.Struct, frozen=True, tag="text"):
@@ -160,6 +162,26 @@ class ModelFinished(msgspec.Struct, frozen=True, tag="model_finished"):
     tool_calls: int = 0  # that it asked for
     queue_duration: float = 0.0  # waited for one of the provider's places (`models.providers[].concurrency`)
     truncated_tokens: int = 0  # of the prompt, about, that did not fit the model's context
+
+
+class ModelFailed(msgspec.Struct, frozen=True, tag="model_failed"):
+    """A try of a model step failed. `next` is what comes: the same model again, another one, or the run's end.
+
+    `usage` is None when the model server never began to work; otherwise about what it read and wrote. `pause` is the
+    wait before the next try, in seconds; `next_model` the one that is tried then.
+    """
+
+    step: int
+    model: str
+    provider: str
+    error: str
+    duration: float
+    next: Literal["retry", "fallback", "stop"] = "stop"
+    next_model: str = ""
+    pause: float = 0.0
+    usage: Usage | None = None
+    status: int | None = None  # of HTTP, where the server answered
+    attempt: int = 1
 
 
 class ToolStarted(msgspec.Struct, frozen=True, tag="tool_started"):
@@ -203,7 +225,16 @@ class RunFailed(msgspec.Struct, frozen=True, tag="run_failed"):
 
 
 type AgentEvent = (
-    RunStarted | ModelStarted | Text | Thinking | ModelFinished | ToolStarted | ToolFinished | RunFinished | RunFailed
+    RunStarted
+    | ModelStarted
+    | Text
+    | Thinking
+    | ModelFinished
+    | ModelFailed
+    | ToolStarted
+    | ToolFinished
+    | RunFinished
+    | RunFailed
 )
 type Batch = tuple[AgentEvent, ...]
 """Events that were ready at the same moment, in order: they cross a task boundary and leave in one write."""

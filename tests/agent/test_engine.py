@@ -23,6 +23,7 @@ from thane.turn import (
     Batch,
     Caller,
     Message,
+    ModelFailed,
     ModelFinished,
     ModelStarted,
     Options,
@@ -365,7 +366,12 @@ async def test_a_busy_model_server_is_tried_again(autojump_clock: trio.testing.M
     busy = ModelError("busy", dependency="ollama", status=503)
     stage = Stage(ScriptedModel([busy], say("Hi.")))
     assert "Hi." == (await stage.answered()).text
-    assert 1 == len(stage.of(ModelStarted))
+    assert [1, 2] == [started.attempt for started in stage.of(ModelStarted)]
+    (failed,) = stage.of(ModelFailed)
+    assert ("retry", "qwen3:4b", "ollama", "busy", 503, None) == (
+        *(failed.next, failed.next_model, failed.provider, failed.error, failed.status, failed.usage),
+    )
+    assert 0 < failed.pause < 0.6
     stage = Stage(ScriptedModel([busy]), model_tries=3)
     assert "overloaded" == (await stage.failed()).failure
     assert 3 == len(stage.model.requests)
@@ -378,6 +384,10 @@ async def test_what_was_said_is_never_said_twice(said: Text | Thinking):
     await stage.failed()
     assert 1 == len(stage.model.requests)
     assert [said] == [event for event in stage.events if isinstance(event, Text | Thinking)]
+    (failed,) = stage.of(ModelFailed)
+    assert failed.usage is not None
+    assert ("stop", 1, True) == (failed.next, failed.usage.output_tokens, failed.usage.estimated)
+    assert failed.usage.input_tokens == stage.of(ModelStarted)[0].estimated_tokens
 
 
 async def test_a_bug_is_an_internal_error_that_tells_nothing():

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 import trio
 from trio.testing import MockClock
 
@@ -9,6 +10,7 @@ from thane.conversations.live import Span
 from thane.conversations.recorder import Recorder, RunFacts
 from thane.testing.clock import TrioClock
 from thane.turn import (
+    ModelFailed,
     ModelFinished,
     ModelStarted,
     RunFailed,
@@ -96,9 +98,13 @@ async def test_the_live_view_says_in_every_step_whether_the_answer_is_being_writ
 
 
 async def test_the_span_of_a_model_that_another_one_replaces_ends_there_as_an_error(autojump_clock: MockClock) -> None:
-    record = recorder(Events())
+    events = Events()
+    record = recorder(events)
     record.observe((STARTED,))
     await trio.sleep(2)
+    spent = Usage(900, 3, estimated=True)
+    record.observe((ModelFailed(1, "qwen3:8b", "ollama", "cut", 2.0, "fallback", "embedded", usage=spent),))
+    assert spent == record.usage()
     record.observe((ModelStarted(1, "embedded", "embedded", 4, 2, 900, "in its place"),))
     await trio.sleep(1)
     record.observe((ModelFinished(1, "embedded", "embedded", Usage(900, 12), "stop", 1.0),))
@@ -107,6 +113,23 @@ async def test_the_span_of_a_model_that_another_one_replaces_ends_there_as_an_er
     assert [("qwen3:8b", "error", 2.0), ("embedded", "done", 1.0)] == [
         (span.name, span.state, span.duration) for span in (failed, answered)
     ]
+    assert Usage(1800, 15, estimated=True) == record.usage()
+
+
+@pytest.mark.parametrize(
+    ("failed", "kind", "more"),
+    [
+        (ModelFailed(1, "a", "p", "busy", 0.1, "retry", "a", 0.5), "llm_retry", {"retry_in_ms": 500}),
+        (ModelFailed(1, "a", "p", "busy", 0.1, "fallback", "b"), "llm_fallback", {"next_model": "b"}),
+        (ModelFailed(1, "a", "p", "busy", 0.1), "llm_failed", {}),
+    ],
+)
+async def test_every_failed_try_is_an_event(failed: ModelFailed, kind: str, more: dict[str, object]) -> None:
+    events = Events()
+    recorder(events).observe((failed,))
+    said, data = events.all[-1]
+    assert kind == said
+    assert {"model": "a", "provider": "p", "error": "busy", "attempt": 1, **more}.items() <= data.items()
 
 
 async def test_the_live_view_shows_what_goes_on(autojump_clock: MockClock) -> None:

@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import structlog
 import trio
+from msgspec.structs import replace
 
 from thane.agent import rules
 from thane.agent.client_tools import Offer, offer_tools
@@ -42,6 +43,7 @@ from thane.turn import (
     FailureKind,
     FinishReason,
     Message,
+    ModelFailed,
     ModelStarted,
     RunFailed,
     RunFinished,
@@ -249,8 +251,8 @@ class _Run:
         while True:
             provider = self._provider()
             request = self._request(self._choice, (*self._messages, *self._added), tools=tools)
-            if tries == 0:
-                await self._announce(provider, request)
+            began = trio.current_time()
+            await self._announce(provider, request, tries + 1)
             step = ModelStep(provider, request, self._step, self._send, separate=bool(self._said))
             try:
                 result = await step.run()
@@ -258,15 +260,32 @@ class _Run:
             except ModelError as caught:
                 error = caught
             tries += 1
+            spent = step.spent()
+            self._usage += spent or Usage()
+            failed = ModelFailed(
+                self._step,
+                request.model,
+                provider.name,
+                error.message,
+                trio.current_time() - began,
+                usage=spent,
+                status=error.status,
+                attempt=tries,
+            )
             if step.said:
+                await self._send((failed,))
                 raise error
             if error.status in _RETRIED and tries < self._settings.model_tries:
-                await trio.sleep(retry_pause(tries, self._settings.model_retry_seconds, self._agent.source))
+                wait = retry_pause(tries, self._settings.model_retry_seconds, self._agent.source)
+                await self._send((replace(failed, next="retry", next_model=request.model, pause=wait),))
+                await trio.sleep(wait)
             elif await self._can_rescue():
+                await self._send((replace(failed, next="fallback", next_model=EMBEDDED),))
                 reason = f"The embedded brain answers in place of {self._choice.model}: {error.message}"
                 self._choose(Choice(EMBEDDED, EMBEDDED, reason))
                 tries = 0
             else:
+                await self._send((failed,))
                 raise error
         self._account(result)
         return result
@@ -288,7 +307,7 @@ class _Run:
     def _request(self, choice: Choice, messages: tuple[Message, ...], *, tools: bool) -> ModelRequest:
         options = self._turn.options
         if options.think and not choice.supports_thinking:  # the model server would refuse the whole request
-            options = msgspec.structs.replace(options, think=None)
+            options = replace(options, think=None)
         return ModelRequest(
             choice.model,
             messages,
@@ -298,7 +317,7 @@ class _Run:
             area=self._context.caller.area,
         )
 
-    async def _announce(self, provider: Provider, request: ModelRequest) -> None:
+    async def _announce(self, provider: Provider, request: ModelRequest, attempt: int) -> None:
         events: Batch = (
             ModelStarted(
                 self._step,
@@ -308,6 +327,7 @@ class _Run:
                 len(request.tools),
                 prompt_tokens(request.messages, request.tools),
                 self._choice.reason,
+                attempt,
             ),
         )
         if not self._announced:

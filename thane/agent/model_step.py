@@ -40,6 +40,13 @@ class ModelStep:
         self._send = send
         self._separate = separate
         self.said = False
+        self._pieces: int | None = None  # that came so far; None until the model server has accepted the call
+
+    def spent(self) -> Usage | None:
+        """About what a failed try has cost the model server; None when it never began to work."""
+        if self._pieces is None:
+            return None
+        return Usage(prompt_tokens(self._request.messages, self._request.tools), self._pieces, estimated=True)
 
     async def run(self) -> StepResult:
         """Raises `ModelError`. Cancelled, the connection to the model is closed."""
@@ -50,7 +57,9 @@ class ModelStep:
         first: float | None = None
         started = trio.current_time()
         async with self._provider.stream(self._request) as stream:
+            self._pieces = 0
             async for batch in stream:
+                self._pieces += len(batch)
                 only_words = True
                 for item in batch:
                     kind = type(item)

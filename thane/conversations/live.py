@@ -43,3 +43,4 @@ class LiveRun(msgspec.Struct, frozen=True):
     first_token: float | None
     spans: tuple[Span, ...]
     task: str = ""
+    parent_run_id: str = ""  # of the run that delegated this one

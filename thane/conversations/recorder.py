@@ -19,6 +19,7 @@ from thane.memory.records import RunRecord, RunState, StepRecord, ToolCallRecord
 from thane.turn import (
     Batch,
     Channel,
+    ModelFailed,
     ModelFinished,
     ModelStarted,
     RunFailed,
@@ -49,6 +50,7 @@ class RunFacts(msgspec.Struct, frozen=True):
     conversation_title: str
     turn_number: int
     task: str = ""
+    parent_run_id: str = ""
 
 
 class _OpenSpan:
@@ -93,6 +95,7 @@ class Recorder:
         self._model_span: _OpenSpan | None = None
         self._tools: dict[str, tuple[ToolStarted, _OpenSpan]] = {}
         self._steps: list[StepRecord] = []
+        self._failed = Usage()  # of tries that failed after the model server had begun to work
         self._calls: list[ToolCallRecord] = []
         self._spans: list[_OpenSpan] = [_OpenSpan("queue", "queue", self.accepted_at)]
         self._what = "waiting"
@@ -132,6 +135,8 @@ class Recorder:
                 self._model_started(event)
             elif type(event) is ModelFinished:
                 self._model_finished(event)
+            elif type(event) is ModelFailed:
+                self._model_failed(event)
             elif type(event) is ToolStarted:
                 self._tool_started(event)
             elif type(event) is ToolFinished:
@@ -158,6 +163,7 @@ class Recorder:
             first_token=self._first_token,
             spans=tuple(span.view() for span in self._spans),
             task=facts.task,
+            parent_run_id=facts.parent_run_id,
         )
 
     def opening(self, state: RunState) -> RunRecord:
@@ -173,6 +179,7 @@ class Recorder:
             started_at=self.accepted_at,
             title=facts.title,
             task=facts.task,
+            parent_run_id=facts.parent_run_id,
         )
 
     def end(self, final: RunFinished | RunFailed, cancelled_by: str = "") -> RunRecord:
@@ -217,8 +224,8 @@ class Recorder:
         )
 
     def usage(self) -> Usage:
-        """Tokens so far: of the finished steps as counted, of the one that goes on about."""
-        total = sum((step.usage for step in self._steps), Usage())
+        """Tokens so far: of the finished steps as counted, of failed tries and of the one that goes on about."""
+        total = sum((step.usage for step in self._steps), self._failed)
         if self._step is None:
             return total
         pieces = len(self._text) + len(self._thinking) - self._step_pieces
@@ -257,8 +264,6 @@ class Recorder:
             iteration.summary["cancelled_by"] = record.cancelled_by
 
     def _model_started(self, event: ModelStarted) -> None:
-        if self._step is not None and self._model_span is not None:
-            self._model_span.end("error")  # it failed, and another model takes its place
         self._step, self._step_at = event, self._clock.time()
         self._step_pieces = len(self._text) + len(self._thinking)
         self._model = event.model
@@ -300,6 +305,19 @@ class Recorder:
             input_tokens=event.usage.input_tokens,
             output_tokens=event.usage.output_tokens,
         )
+
+    def _model_failed(self, event: ModelFailed) -> None:
+        if self._model_span is not None:
+            self._model_span.end("error", event.duration)
+        self._step = None
+        self._failed += event.usage or Usage()
+        kind, more = "llm_failed", dict[str, Any]()
+        if event.next == "retry":
+            kind, more = "llm_retry", {"retry_in_ms": round(event.pause * 1000)}
+        elif event.next == "fallback":
+            kind, more = "llm_fallback", {"next_model": event.next_model}
+        about = {"model": event.model, "provider": event.provider, "error": event.error, "attempt": event.attempt}
+        self._publish(kind, iter=event.step, **about, **more)
 
     def _tool_started(self, event: ToolStarted) -> None:
         span = _OpenSpan("tool", event.call.name, self._clock.time())
@@ -344,6 +362,8 @@ class Recorder:
         facts = self.facts
         if facts.task:
             data["task"] = facts.task
+        if facts.parent_run_id:
+            data["parent_run_id"] = facts.parent_run_id
         ids = {"run_id": facts.run_id, "conversation_id": facts.conversation_id, "loop_id": facts.loop_id}
         self._events.publish("agent", kind, **ids, **data)
 

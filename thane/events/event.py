@@ -28,6 +28,13 @@ KINDS: dict[Source, dict[str, str]] = {
         "request_start": "A turn was accepted: run_id, request_id, conversation_id, loop_id, channel, profile, title",
         "llm_call": "A model step began: run_id, iter, model, provider, est_tokens, messages, tools",
         "llm_response": "A model step ended: run_id, iter, model, tokens_in, tokens_out, tool_calls, duration_ms",
+        "llm_retry": (
+            "A model step failed and is tried again: run_id, iter, model, provider, error, attempt, retry_in_ms"
+        ),
+        "llm_fallback": (
+            "A model step failed and another model takes it: run_id, iter, model, provider, error, attempt, next_model"
+        ),
+        "llm_failed": "A model step failed, and the turn with it: run_id, iter, model, provider, error, attempt",
         "tool_call": "A tool of Thane's began: run_id, call_id, tool, args",
         "tool_done": (
             "A tool of Thane's ended: run_id, call_id, tool, ok, result or error (200 characters), duration_ms"

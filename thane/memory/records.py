@@ -66,7 +66,10 @@ class StepRecord(msgspec.Struct, frozen=True):
 
 
 class RunRecord(msgspec.Struct, frozen=True):
-    """One run from door to answer. `started_at` is epoch seconds, durations are seconds."""
+    """One run from door to answer. `started_at` is epoch seconds, durations are seconds.
+
+    `parent_run_id` is the run that started this one, by delegating a task; "" for a turn of a client's.
+    """
 
     id: str
     conversation_id: str
@@ -90,6 +93,7 @@ class RunRecord(msgspec.Struct, frozen=True):
     steps: tuple[StepRecord, ...] = ()
     tool_calls: tuple[ToolCallRecord, ...] = ()
     task: str = ""
+    parent_run_id: str = ""
 
 
 class Holder(msgspec.Struct, frozen=True):

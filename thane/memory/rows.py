@@ -79,18 +79,20 @@ def run_row(run: RunRecord) -> Row:
         *(run.title, run.model, run.text, run.thinking, *_usage_columns(run.usage)),
         *(run.finish_reason, run.failure, run.error, run.cancelled_by),
         *(run.queued, run.duration, run.first_token, run.task),
+        run.parent_run_id,
     )
 
 
 def run_record(row: Row, steps: Sequence[Row] = (), tool_calls: Sequence[Row] = ()) -> RunRecord:
     id_, conversation_id, loop_id, channel, profile, state, started_at, title, model, text, thinking, *rest = row
-    *usage, finish_reason, failure, error, cancelled_by, queued, duration, first_token, task = rest
+    *usage, finish_reason, failure, error, cancelled_by, queued, duration, first_token, task, parent_run_id = rest
     return RunRecord(
         *(id_, conversation_id or "", loop_id, channel, profile, state, started_at, title, model, text, thinking),
         *(_usage(usage), finish_reason, failure, error, cancelled_by, queued, duration, first_token),
         tuple(_step_record(step) for step in steps),
         tuple(tool_call_record(call) for call in tool_calls),
         task,
+        parent_run_id,
     )
 
 

@@ -15,6 +15,7 @@ RUN_COLUMNS = (
     *("id", "conversation_id", "loop_id", "channel", "profile", "state", "started_at", "title", "model"),
     *("text", "thinking", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "estimated"),
     *("finish_reason", "failure", "error", "cancelled_by", "queued", "duration", "first_token", "task"),
+    "parent_run_id",
 )
 STEP_COLUMNS = (
     *("run_id", "place", "step", "model", "provider", "input_tokens", "output_tokens", "cached_tokens"),

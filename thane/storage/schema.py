@@ -10,13 +10,14 @@ import sqlite3
 from pathlib import Path
 
 from thane.errors import ConfigurationError
-from thane.storage.migrations import archive_and_events, sessions_and_search
+from thane.storage.migrations import archive_and_events, parent_runs, sessions_and_search
 
 APPLICATION_ID = 0x5468_6E65  # "Thne"; tells a Thane database from any other SQLite file
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     archive_and_events.STATEMENTS,
     sessions_and_search.STATEMENTS,
+    parent_runs.STATEMENTS,
 )
 """Statements of each step; the first leads from an empty database to version 1."""
 

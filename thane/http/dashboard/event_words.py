@@ -14,7 +14,7 @@ from thane.http.dashboard import words
 LONGEST = 240  # characters of a summary
 
 ERRORS: dict[str, tuple[str, ...]] = {
-    "agent": ("request_failed",),
+    "agent": ("request_failed", "llm_retry", "llm_fallback", "llm_failed"),
     "loop": ("loop_error",),
     "health": ("dependency_down",),
     "system": ("branch_crashed", "request_refused"),
@@ -101,6 +101,11 @@ _SAYINGS: dict[str, Callable[[Data], Line]] = {
             _tokens(d, "tools", "tools"),
         )
     ),
+    "llm_retry": lambda d: Line(_join(d.get("model"), d.get("error"), _pause(d, "next try in")), "warn"),
+    "llm_fallback": lambda d: Line(
+        _join(d.get("model"), d.get("error"), f"now {d['next_model']}" if d.get("next_model") else ""), "warn"
+    ),
+    "llm_failed": lambda d: Line(_join(d.get("model"), d.get("error")), "error"),
     "llm_response": lambda d: Line(
         _join(
             d.get("model"),
