@@ -12,7 +12,10 @@ import pytest
 import structlog
 
 from thane import logs
+from thane.clock import SystemClock
 from thane.config import settings
+from thane.journal.line import Lines, LogLine
+from thane.journal.secrets import HIDDEN, Secrets
 
 type Errors = pytest.CaptureFixture[str]
 
@@ -77,3 +80,42 @@ def test_an_exception_tells_no_local_variables(form: Literal["json", "text"], ca
     told = capsys.readouterr().err
     assert "RuntimeError" in told
     assert "hush-hush" not in told
+
+
+def kept(secrets: Secrets | None = None) -> Lines:
+    lines = Lines(SystemClock(), most=10, chars=4000)
+    logs.configure(settings.Logging(format="json"), lines=lines, secrets=secrets)
+    return lines
+
+
+def only(lines: Lines) -> LogLine:
+    (line,) = lines.drain()
+    return line
+
+
+def test_a_line_is_kept_with_the_ids_of_its_task_and_the_place_that_it_came_from() -> None:
+    lines = kept()
+    with structlog.contextvars.bound_contextvars(run_id="r-1", loop_id="l-1"):
+        structlog.get_logger("thane.agent").info("hello", size=3)
+    line = only(lines)
+    assert ("agent", "hello", 20) == (line.subsystem, line.message, line.level)
+    assert ("r-1", "l-1", '{"size":3}') == (line.run_id, line.loop_id, line.attributes)
+    assert line.source_file.endswith("tests/test_logs.py")
+    assert line.source_line > 0
+
+
+def test_chatter_is_kept_without_being_shown(capsys: Errors) -> None:
+    lines = kept()
+    structlog.get_logger("thane.agent").debug("chatter")
+    assert ("chatter", "") == (only(lines).message, capsys.readouterr().err)
+
+
+def test_no_secret_is_shown_or_kept(capsys: Errors) -> None:
+    lines = kept(Secrets({"homeassistant": {"token": "abcdefgh"}}))
+    log = structlog.get_logger("thane.agent")
+    log.error("refused abcdefgh", said="abcdefgh!", api_key="other", exc_info=RuntimeError("with abcdefgh"))
+    line, shown = only(lines), capsys.readouterr().err
+    assert f"refused {HIDDEN}" == line.message
+    assert "RuntimeError" in line.attributes
+    for text in (line.attributes, shown):
+        assert ("abcdefgh" in text, "other" in text) == (False, False)

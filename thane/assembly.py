@@ -24,6 +24,8 @@ from thane.http import listeners
 from thane.http.listeners import Listener
 from thane.http.rooms import Rooms
 from thane.ids import Ids
+from thane.journal.index import Journal, open_journal
+from thane.journal.line import Lines
 from thane.loops.registry import open_registry
 from thane.memory.archive import Archive
 from thane.models.catalogue import Catalogue
@@ -50,17 +52,28 @@ class Built:
     catalogue: Catalogue
     native: Listener
     ollama: Listener | None
+    journal: Journal
 
 
 class Builder:
     """Puts the rooms together. `stack` takes them down in reverse, whatever happens."""
 
-    def __init__(self, stack: AsyncExitStack, settings: Settings, clock: Clock, source: random.Random) -> None:
+    def __init__(
+        self,
+        stack: AsyncExitStack,
+        settings: Settings,
+        clock: Clock,
+        source: random.Random,
+        *,
+        lines: Lines | None = None,
+    ) -> None:
         self._stack = stack
         self._settings = settings
         self._clock = clock
         self._random = source
         self._ids = Ids(source, clock)
+        limits = settings.logging
+        self._lines = lines or Lines(clock, most=limits.queue_lines, chars=limits.line_chars)
         self._zone = ZoneInfo(settings.timezone) if settings.timezone else None
 
     async def build(self) -> Built:
@@ -69,6 +82,7 @@ class Builder:
         listeners.check_exposure(settings)
         native, ollama = await self._bind()
         database = await stack.enter_async_context(open_database(_database_path(settings), settings.storage))
+        journal = await stack.enter_async_context(open_journal(database, self._lines, settings.logging, self._clock))
         bus = await self._open_bus(database)
         archive = Archive(database, self._clock)
         if interrupted := await archive.recover():
@@ -101,6 +115,7 @@ class Builder:
             started_at=self._clock.time(),
             bus=bus,
             archive=archive,
+            journal=journal,
             conversations=conversations,
             loops=registry,
             home=home,
@@ -108,7 +123,7 @@ class Builder:
             models=catalogue.known,
             embedder=await self._open_embedder(catalogue),
         )
-        return Built(rooms, Supervisor(settings.supervisor, bus, self._random), catalogue, native, ollama)
+        return Built(rooms, Supervisor(settings.supervisor, bus, self._random), catalogue, native, ollama, journal)
 
     async def _bind(self) -> tuple[Listener, Listener | None]:
         native = listeners.bind_native(self._settings.listen)

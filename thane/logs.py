@@ -1,30 +1,49 @@
-"""Log lines: structlog, as text for people or as JSON for programs, on standard error."""
+"""Log lines: structlog, as text for people or as JSON for programs, on standard error; and handed on to be kept.
+
+A line carries the ids that are bound to the task it comes from (`structlog.contextvars`). No secret of the
+configuration is in it. What becomes of those that are kept is `thane.journal`.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 import sys
+import traceback
 from typing import Any
 
 import msgspec
 import structlog
+from structlog.processors import CallsiteParameter, CallsiteParameterAdder
 
 from thane.config import settings
+from thane.journal.line import LEVELS, Lines
+from thane.journal.secrets import Secrets
 
-_LEVELS = {"trace": 5, "debug": 10, "info": 20, "warn": 30, "warning": 30, "error": 40}
+_CALLSITE = CallsiteParameterAdder(
+    {CallsiteParameter.PATHNAME, CallsiteParameter.LINENO}, additional_ignores=["thane.logs"]
+)
 _encoder = msgspec.json.Encoder(enc_hook=str)
 
 
-def configure(logging_settings: settings.Logging) -> None:
-    """Set up logging for the process. Libraries' own warnings and errors come out in the same form."""
+def configure(
+    logging_settings: settings.Logging, *, lines: Lines | None = None, secrets: Secrets | None = None
+) -> None:
+    """Set up logging for the process. Libraries' own warnings and errors come out in the same form.
+
+    What reaches `logging.index_level` or `logging.level` goes to `lines`, to be kept.
+    """
     text = logging_settings.format == "text" or (logging_settings.format == "auto" and sys.stderr.isatty())
-    level = _LEVELS[logging_settings.level]
+    level, secrets = LEVELS[logging_settings.level], secrets or Secrets()
+    least = level if lines is None else min(level, LEVELS[logging_settings.index_level])
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _Hide(secrets),
     ]
+    if lines is not None:
+        shared += [_CALLSITE, _Keep(lines, secrets)]
+    shared += [_Only(level), structlog.processors.TimeStamper(fmt="iso", utc=True)]
     if text:
         # The plain form: the rich one shows local variables, keys and tokens among them.
         plain = structlog.dev.plain_traceback
@@ -35,25 +54,84 @@ def configure(logging_settings: settings.Logging) -> None:
         shared += [structlog.processors.format_exc_info, _render]
     structlog.configure(
         processors=shared,
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=_Lines,
+        wrapper_class=structlog.make_filtering_bound_logger(least),
+        logger_factory=_Factory(secrets),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=max(level, logging.WARNING), handlers=[_Bridge()], force=True)
+    logging.basicConfig(level=max(least, logging.WARNING), handlers=[_Bridge()], force=True)
+
+
+class _Factory:
+    """Makes the end of each logger, which knows its name: that says from which part of Thane a line comes."""
+
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets = secrets
+
+    def __call__(self, *names: object) -> _Lines:
+        return _Lines(str(names[0]) if names else "", self._secrets)
 
 
 class _Lines:
     """Writes one line for each event. A standard error that is gone or full must not stop the house."""
 
-    def __init__(self, *_: object) -> None:
+    def __init__(self, name: str, secrets: Secrets) -> None:
+        self.subsystem = name.removeprefix("thane.")
         self._stream = sys.stderr
+        self._secrets = secrets
 
     def msg(self, line: str) -> None:
         with contextlib.suppress(OSError, ValueError):  # ValueError: the stream was closed
-            self._stream.write(f"{line}\n")
+            self._stream.write(f"{self._secrets.text(line)}\n")
             self._stream.flush()
 
     log = debug = info = warn = warning = error = critical = exception = fatal = msg
+
+
+class _Hide:
+    """Hides attributes that are named like a secret."""
+
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets = secrets
+
+    def __call__(self, _logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+        return self._secrets.attributes(event)
+
+
+class _Keep:
+    """Hands a line on to be kept, and takes from it what only that needed."""
+
+    def __init__(self, lines: Lines, secrets: Secrets) -> None:
+        self._lines = lines
+        self._secrets = secrets
+
+    def __call__(self, logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+        path, number = event.pop("pathname", ""), event.pop("lineno", 0)
+        values = {name: self._told(value) for name, value in event.items() if name not in ("event", "level")}
+        if (error := values.pop("exc_info", None)) is not None:
+            values["exception"] = error
+        values["source"] = (path[path.rfind("/thane/") + 1 :], number)
+        subsystem = getattr(logger, "subsystem", "")
+        self._lines.take(LEVELS[event["level"]], subsystem, self._secrets.text(str(event["event"])), values)
+        return event
+
+    def _told(self, value: object) -> object:
+        if isinstance(value, BaseException):
+            return self._secrets.text("".join(traceback.format_exception(value)).rstrip())
+        if value is True or isinstance(value, int | float | None):
+            return value
+        return self._secrets.text(value if isinstance(value, str) else _encoder.encode(value).decode())
+
+
+class _Only:
+    """Lets pass what is to be shown, of what was to be kept."""
+
+    def __init__(self, least: int) -> None:
+        self._least = least
+
+    def __call__(self, _logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+        if LEVELS[event["level"]] < self._least:
+            raise structlog.DropEvent
+        return event
 
 
 def _render(_logger: object, _name: str, event: dict[str, Any]) -> str:

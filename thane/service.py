@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import cast
 
+import msgspec
 import structlog
 import trio
 
@@ -30,6 +31,8 @@ from thane.http.quart_app import ThaneApp
 from thane.http.rooms import Rooms
 from thane.http.server import serve as serve_http
 from thane.http.site import ASGIApp
+from thane.journal.line import Lines
+from thane.journal.secrets import Secrets
 from thane.models.embedded import EmbeddedProvider
 
 _log = structlog.get_logger("thane.service")
@@ -59,7 +62,9 @@ class _Stopping:
 
 async def serve(loaded: Loaded) -> None:
     """Run Thane until a signal stops it. Raises ConfigurationError when it cannot start as configured."""
-    logs.configure(loaded.settings.logging)
+    clock, limits = SystemClock(), loaded.settings.logging
+    lines = Lines(clock, most=limits.queue_lines, chars=limits.line_chars)
+    logs.configure(limits, lines=lines, secrets=Secrets(msgspec.to_builtins(loaded.settings)))
     sys.setswitchinterval(_SWITCH_SECONDS)
     for warning in loaded.warnings:
         _log.warning(warning)
@@ -69,7 +74,8 @@ async def serve(loaded: Loaded) -> None:
             watcher.start_soon(stopping.follow, signals)
             with stopping.tree:
                 async with AsyncExitStack() as stack:
-                    built = await Builder(stack, loaded.settings, SystemClock(), random.Random()).build()  # noqa: S311 seeded by the system; for ids and jitter
+                    source = random.Random()  # noqa: S311 seeded by the system; for ids and jitter
+                    built = await Builder(stack, loaded.settings, clock, source, lines=lines).build()
                     await _Tree(built).run(stopping.draining)
             watcher.cancel_scope.cancel()
     _log.info("stopped")
@@ -90,6 +96,7 @@ class _Tree:
         self._supervisor = built.supervisor
         self._catalogue = built.catalogue
         self._native = built.native
+        self._journal = built.journal
         self._ollama = built.ollama
 
     async def run(self, draining: trio.Event) -> None:
@@ -117,6 +124,7 @@ class _Tree:
 
     def _branches(self, draining: trio.Event) -> dict[str, Callable[[], Awaitable[object]]]:
         branches: dict[str, Callable[[], Awaitable[object]]] = {
+            "journal": self._journal.run,
             "native listener": partial(self._listen, self._native, build_native, draining),
         }
         if self._ollama is not None:

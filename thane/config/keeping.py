@@ -115,6 +115,22 @@ class Logging(Section, frozen=True):
     format: Literal["auto", "json", "text"] = "auto"
     """`text` is for people, `json` for programs; `auto` is text on a terminal."""
     compress: bool = True
-    """Accepted for compatibility with the reference."""
-    retention_days: int = 7
-    """Accepted for compatibility with the reference."""
+    """Pack log files once they are no longer written to."""
+    retention_days: Count = 7
+    """How long log files are kept, and in the index lines below `info`."""
+    file_bytes: Count = 50_000_000
+    """Size at which a log file is put away before its day is over."""
+    index_level: Literal["trace", "debug", "info", "warn", "warning", "error"] = "debug"
+    """Least level of the lines that are kept in the database, where the dashboard and the API find them."""
+    index_days: Count = 90
+    """How long lines of the level `info` and above are kept in the database."""
+    index_rows: Annotated[int, msgspec.Meta(ge=0)] = 200_000
+    """Lines kept in the database; 0 keeps none."""
+    queue_lines: Count = 4096
+    """Lines that may wait to be kept; more are dropped and counted."""
+    line_chars: Count = 8000
+    """Longest message, and longest attributes, of a line that is kept."""
+    flush_seconds: Seconds = 0.25
+    """How long lines are collected before they are written together."""
+    write_seconds: Seconds = 5.0
+    """Longest wait for collected lines to be written when Thane ends."""

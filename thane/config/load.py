@@ -38,9 +38,6 @@ NOT_YET: dict[str, str] = {
     "pricing": "costs are not tracked yet",
     "agent.orchestrator_tools": "there is no delegation yet",
     "agent.delegation_required": "there is no delegation yet",
-    "logging.dir": "logs go to standard error",
-    "logging.compress": "logs go to standard error",
-    "logging.retention_days": "logs go to standard error",
 } | dict.fromkeys(
     (
         *("anthropic", "talents_dir", "persona_file", "paths", "context", "capability_tags", "channel_tags"),

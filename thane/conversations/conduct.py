@@ -72,6 +72,12 @@ class Conductor:
 
     async def run(self, ticket: Ticket, conversation: Conversation | None, iteration: Iteration | None) -> None:
         """Run a ticket that has its slot. Raises IterationFailed, for its loop to count, when it failed."""
+        facts = ticket.recorder.facts
+        ids = {"run_id": facts.run_id, "conversation_id": facts.conversation_id, "loop_id": facts.loop_id}
+        with structlog.contextvars.bound_contextvars(**{name: value for name, value in ids.items() if value}):
+            await self._run(ticket, conversation, iteration)
+
+    async def _run(self, ticket: Ticket, conversation: Conversation | None, iteration: Iteration | None) -> None:
         final: Final | None = None
         ticket.phase = "running"
         ticket.recorder.begin(iteration)

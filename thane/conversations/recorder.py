@@ -12,6 +12,7 @@ import trio
 
 from thane.clock import Clock
 from thane.conversations.live import LiveRun, Span
+from thane.conversations.told import tell
 from thane.conversations.words import cut
 from thane.events.event import Publisher
 from thane.loops.loop import Iteration
@@ -366,6 +367,7 @@ class Recorder:
             data["parent_run_id"] = facts.parent_run_id
         ids = {"run_id": facts.run_id, "conversation_id": facts.conversation_id, "loop_id": facts.loop_id}
         self._events.publish("agent", kind, **ids, **data)
+        tell(kind, data)
 
     def _progress(self, kind: str, /, **data: object) -> None:
         if self._iteration is not None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from thane.health.watch import Health
     from thane.home.house import House
     from thane.ids import Ids
+    from thane.journal.index import Journal
     from thane.loops.registry import LoopRegistry
     from thane.memory.archive import Archive
     from thane.models.embeddings import Embedder
@@ -41,3 +42,4 @@ class Rooms:
     health: Health
     models: Callable[[], tuple[ModelInfo, ...]]
     embedder: Embedder | None = None
+    journal: Journal | None = None

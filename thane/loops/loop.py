@@ -175,6 +175,7 @@ class Loop:
         if self._began:
             raise RuntimeError(f"the loop {self.name!r} was started already")
         self._began = True
+        structlog.contextvars.bind_contextvars(loop_id=self.id, loop=self.name)  # for the task, which is the loop's
         reason = "cancelled"
         try:
             self._started_at = self._clock.time()
@@ -334,7 +335,7 @@ class Loop:
         self._last_error = str(error) or type(error).__name__
         expected = isinstance(error, IterationFailed)
         if not expected:
-            _log.error("a loop failed", loop=self.name, phase=phase, exc_info=error)
+            _log.error("a loop failed", phase=phase, exc_info=error)
         pause: float | None = None
         if self._is_timer or not expected:
             pause = next_sleep(self._spec.pace, self._errors, requested, self._random)
