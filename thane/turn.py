@@ -62,6 +62,8 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True):
     think: bool | Literal["low", "medium", "high", "max"] | None = None
     keep_alive_seconds: float | None = None
     extra: JSON = msgspec.field(default_factory=dict)  # Ollama's own (num_ctx, top_k, …), passed on
+    logprobs: bool = False
+    top_logprobs: int = 0  # how many other tokens to tell at each place
 
 
 class Caller(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -136,10 +138,20 @@ class ModelStarted(msgspec.Struct, frozen=True, tag="model_started"):
     attempt: int = 1
 
 
-class Text(msgspec.Struct, frozen=True, tag="text"):
-    """A piece of the answer, as it came from the model."""
+class Logprob(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How sure the model was of one token. `top` are the likeliest tokens at its place, without more of their own."""
+
+    token: str
+    logprob: float
+    bytes: tuple[int, ...] | None = None
+    top: tuple[Logprob, ...] = ()
+
+
+class Text(msgspec.Struct, frozen=True, tag="text", omit_defaults=True):
+    """A piece of the answer, as it came from the model. `logprobs` only where they were asked for and are told."""
 
     text: str
+    logprobs: tuple[Logprob, ...] = ()
 
 
 class Thinking(msgspec.Struct, frozen=True, tag="thinking"):

@@ -158,6 +158,15 @@ async def test_with_keys_everything_needs_one_but_health_and_static_files(
             assert 101 == (await get_websocket(served, KEY)).status
 
 
+async def test_a_refusal_has_the_id_that_the_log_has_and_is_not_tried_again(autojump_clock: MockClock) -> None:
+    with structlog.testing.capture_logs() as logged:
+        async with serving(locked("native")) as served:
+            refused = await get(served, "/v1/models")
+            (record,) = served.records
+    assert record.request_id == refused.headers["x-request-id"] == logged[0]["request_id"]
+    assert "false" == refused.headers["x-should-retry"]
+
+
 async def test_a_preflight_needs_no_key_and_a_401_can_be_read_by_the_page(autojump_clock: MockClock) -> None:
     origin = "Origin: https://ha.example.org"
     with structlog.testing.capture_logs():

@@ -220,3 +220,13 @@ async def test_every_turn_is_left_once_it_is_answered(autojump_clock: MockClock)
         for body in (ollama_chat(), ollama_chat(stream=False)):
             await post(place.ollama, "/api/chat", body)
         assert [False, False] == [in_the_middle for _, in_the_middle in place.conversations.ended]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_run_has_one_id_in_its_answer_and_in_the_log(stream: bool, autojump_clock: MockClock) -> None:
+    async with site() as place:
+        answer = await post(place.ollama, "/api/chat", ollama_chat(stream=stream))
+        refused = await post(place.ollama, "/api/chat", ollama_chat(model="nope"))
+        ids = [record.request_id for record in place.ollama.records]
+    assert [RUN, refused.headers["x-request-id"]] == ids
+    assert RUN == answer.headers["x-request-id"]

@@ -9,6 +9,7 @@ import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 import trio
 import trio.testing
@@ -21,7 +22,7 @@ from thane.models.provider import ModelCalls, ModelDone, ModelError, ModelInfo, 
 from thane.testing.cancellation import run_cancelled_at
 from thane.testing.fake_ollama import FakeModel, FakeOllama, open_fake_ollama
 from thane.testing.ollama_script import Call, Cut, Fail, Raw, Reply, Say, Stop, Think, Wait, answer
-from thane.turn import Message, Text, Thinking, Usage
+from thane.turn import Logprob, Message, Options, Text, Thinking, Usage
 
 REQUEST = ModelRequest("qwen3:4b", (Message("user", "hi"),))
 
@@ -325,3 +326,33 @@ async def test_models_of_a_dead_server_is_an_error():
     async with open_provider(url, Models(connect_tries=1)) as provider:
         with pytest.raises(ModelError, match="refused"):
             await provider.models()
+
+
+async def test_a_list_of_models_that_is_too_large_is_not_read_to_its_end():
+    models = tuple(FakeModel(f"model-{number}") for number in range(100))
+    async with open_fake_ollama(models=models) as fake, open_provider(fake.url, Models(answer_bytes=2000)) as provider:
+        with pytest.raises(ModelError, match=r"more than 2000 bytes \(models\.answer_bytes\)"):
+            await provider.models()
+
+
+async def test_logprobs_are_asked_for_and_told():
+    top = {"token": "Hi", "logprob": -2.0}
+    line = {"token": "Hello", "logprob": -0.1, "bytes": [72], "top_logprobs": [top]}
+    reply = Reply(
+        (
+            Raw(f'{{"message":{{"content":"Hello"}},"logprobs":[{msgspec.json.encode(line).decode()}]}}\n'.encode()),
+            Stop(),
+        )
+    )
+    request = msgspec.structs.replace(REQUEST, options=Options(logprobs=True, top_logprobs=1))
+    async with open_fake_ollama(reply) as fake, open_provider(fake.url) as provider:
+        text = (await ask(provider, request))[0]
+        body = fake.requests[0].body
+    assert Text("Hello", (Logprob("Hello", -0.1, (72,), (Logprob("Hi", -2.0),)),)) == text
+    assert (True, 1) == (body["logprobs"], body["top_logprobs"])
+
+
+async def test_logprobs_are_not_asked_for_by_themselves():
+    async with open_fake_ollama() as fake, open_provider(fake.url) as provider:
+        await ask(provider)
+        assert not {"logprobs", "top_logprobs"} & set(fake.requests[0].body)

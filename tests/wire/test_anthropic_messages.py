@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ from thane.wire.anthropic_messages import estimate
 from thane.wire.chat import ChatRequest
 from thane.wire.errors import FieldError
 
-PIXEL = base64.b64encode(b"\x89PNG\r\n").decode()
+PIXEL = "iVBORw0KGgo="
 HI = [{"role": "user", "content": "hi"}]
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 WEATHER = {"name": "weather", "description": "d", "input_schema": SCHEMA}

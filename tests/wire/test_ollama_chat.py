@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from contextlib import suppress
 from typing import Any
 
@@ -18,7 +17,7 @@ from thane.wire.chat import ChatRequest
 from thane.wire.ollama_chat import load_reason
 
 HI = [{"role": "user", "content": "hi"}]
-PIXEL = base64.b64encode(b"\x89PNG\r\n").decode()
+PIXEL = "iVBORw0KGgo="
 
 
 def read(limits: Limits | None = None, **body: Any) -> ChatRequest:

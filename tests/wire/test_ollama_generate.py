@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from contextlib import suppress
 from typing import Any
@@ -23,7 +22,7 @@ from thane.wire.ollama_chat import load_reason
 from thane.wire.ollama_generate import GenerateStream, GenerateWhole, context_of, conversation_of, loaded
 
 AT = "2027-01-15T08:00:00.250000Z"
-PIXEL = base64.b64encode(b"\x89PNG\r\n").decode()
+PIXEL = "iVBORw0KGgo="
 CONTEXT = [0x7468616E, 0x0123, 0x4567, 0x89AB, 0xCDEF]
 METRICS = {
     "total_duration": 1_500_000_000,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from contextlib import suppress
 from typing import Any
 
@@ -18,7 +17,7 @@ from thane.wire.chat import ChatRequest
 from thane.wire.errors import FieldError
 
 HI = [{"role": "user", "content": "hi"}]
-PIXEL = base64.b64encode(b"\x89PNG\r\n").decode()
+PIXEL = "iVBORw0KGgo="
 WEATHER = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from thane.wire import openai_responses
 from thane.wire.errors import FieldError
 from thane.wire.openai_responses import ResponsesRequest
 
-PIXEL = base64.b64encode(b"\x89PNG\r\n").decode()
+PIXEL = "iVBORw0KGgo="
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
 WEATHER = {"type": "function", "name": "weather", "description": "d", "parameters": SCHEMA, "strict": True}
 CALL = {"type": "function_call", "id": "fc_1", "call_id": "x", "name": "weather", "arguments": '{"city":"Åre"}'}

@@ -72,6 +72,8 @@ class Limits(Section, frozen=True):
     """Events and log lines about refused requests, for each listener; more are only counted."""
     images_per_message: Count = 16
     """Images in one message."""
+    image_bytes: Count = 20_971_520
+    """Largest image in a request, as the file that it is."""
     messages_per_turn: Count = 10_000
     """Messages in one request."""
     tools_per_turn: Count = 512

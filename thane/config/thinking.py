@@ -51,6 +51,8 @@ class Models(Section, frozen=True):
     """How long an idle connection to a model server is kept."""
     answer_line_bytes: Count = 16_777_216
     """Longest line that a model server may send."""
+    answer_bytes: Count = 67_108_864
+    """Largest answer of a model server that comes whole: its list of models, embeddings."""
 
 
 class Price(Section, frozen=True):

@@ -22,7 +22,15 @@ from thane.events.event import Publisher
 from thane.http.admission import Doors, Refusal, Visit, check_key, check_place, doors_of, is_same_origin, key_is_known
 from thane.http.listeners import Name
 from thane.http.login import LOGIN_PATH, Reply, login_page, signed_in
-from thane.http.problems import Problem, RenderProblem, native_problem, ollama_problem, shared_problem
+from thane.http.problems import (
+    REQUEST_ID,
+    SHOULD_RETRY,
+    Problem,
+    RenderProblem,
+    native_problem,
+    ollama_problem,
+    shared_problem,
+)
 from thane.http.site import ASGIApp, ASGIMessage, Receive, Scope, Send
 
 _log = structlog.get_logger("thane.http")
@@ -86,7 +94,7 @@ class Refusals:
         self._left = float(per_minute)
         self._reported_at = -math.inf
 
-    def report(self, refusal: Refusal, path: str) -> None:
+    def report(self, refusal: Refusal, path: str, request_id: str = "") -> None:
         """Publish and log one refusal, unless there were too many."""
         now = trio.current_time()
         self._left = min(self._per_minute, self._left + (now - self._reported_at) / 60 * self._per_minute)
@@ -98,7 +106,14 @@ class Refusals:
         told = {"listener": self._listener, "reason": refusal.reason, "status": refusal.status}
         path = path[:_SHOWN_PATH_CHARS]
         self._events.publish("system", "request_refused", **told, path=path)
-        _log.warning("request refused", **told, path=path, message=refusal.message, suppressed=self.suppressed)
+        _log.warning(
+            "request refused",
+            **told,
+            path=path,
+            message=refusal.message,
+            suppressed=self.suppressed,
+            request_id=request_id,
+        )
 
 
 class _Guard:
@@ -158,10 +173,15 @@ class _Guard:
 
     async def _refuse(self, refusal: Refusal, scope: Scope, send: Send) -> None:
         path: str = scope["path"]
-        self._refusals.report(refusal, path)
+        request_id: str = scope.get("state", {}).get("request_id", "")
+        self._refusals.report(refusal, path, request_id)
         code = {"host": "host_not_allowed", "origin": "origin_not_allowed", "key": "invalid_api_key"}[refusal.reason]
         page = self._problems(Problem(refusal.status, refusal.message, code, path))
-        headers = [(b"content-type", page.content_type.encode())]
+        headers = [
+            (b"content-type", page.content_type.encode()),
+            (SHOULD_RETRY.encode(), b"false"),
+            *([(REQUEST_ID.encode(), request_id.encode())] if request_id else ()),
+        ]
         if refusal.status == 401:
             headers.append((b"www-authenticate", b"Bearer"))
         await _answer(Reply(refusal.status, tuple(headers), page.body), scope, send)

@@ -15,6 +15,15 @@ UNKNOWN_PATH = "unknown_path"
 METHOD_NOT_ALLOWED = "method_not_allowed"
 INTERNAL = "internal_error"
 
+REQUEST_ID = "X-Request-Id"
+"""The run's id where there is a run, otherwise the request's; the log has the same one."""
+
+SHOULD_RETRY = "X-Should-Retry"
+"""`false` keeps both OpenAI SDKs from sending a request again on their own, as they do with every 5xx."""
+
+RETRIED = frozenset({408, 429, 503})
+"""Statuses after which the same request may well succeed, and has done nothing yet."""
+
 _ANTHROPIC = "/v1/messages"
 _encoder = msgspec.json.Encoder()
 
@@ -52,13 +61,14 @@ def native_problem(problem: Problem) -> Page:
 
 
 def ollama_problem(problem: Problem) -> Page:
-    """As Ollama writes it: `{"error":"text"}`, plain text for an unknown path or method, OpenAI's shape under /v1."""
+    """As Ollama writes it: `{"error":"text"}`, plain text for an unknown path or method. Under `/v1` OpenAI's shape for
+    everything, which its clients read."""
+    if problem.path == "/v1" or problem.path.startswith("/v1/"):
+        return native_problem(problem)
     if problem.code == UNKNOWN_PATH:
         return Page(b"404 page not found", "text/plain")
     if problem.code == METHOD_NOT_ALLOWED:
         return Page(b"405 method not allowed", "text/plain")
-    if problem.path.startswith("/v1/"):
-        return native_problem(problem)
     message = problem.message
     if problem.request_id:
         message = f"{message} (request {problem.request_id})"

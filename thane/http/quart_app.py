@@ -22,7 +22,15 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from thane.config.settings import Limits
 from thane.errors import ClientError, DependencyError
 from thane.http.body import RequestBody
-from thane.http.problems import INTERNAL, METHOD_NOT_ALLOWED, UNKNOWN_PATH, Problem, RenderProblem
+from thane.http.problems import (
+    INTERNAL,
+    METHOD_NOT_ALLOWED,
+    RETRIED,
+    SHOULD_RETRY,
+    UNKNOWN_PATH,
+    Problem,
+    RenderProblem,
+)
 from thane.http.quart_connections import AppLifespan, HttpConnection, WebsocketConnection, WebsocketInbox
 
 _log = structlog.get_logger("thane.http")
@@ -68,6 +76,8 @@ class ThaneApp(QuartTrio):
         """The answer to a request that failed."""
         page = self._problems(problem)
         response = Response(page.body, problem.status, content_type=page.content_type)
+        if problem.status not in RETRIED:
+            response.headers[SHOULD_RETRY] = "false"
         if problem.retry_after is not None:
             response.headers["Retry-After"] = str(max(1, round(problem.retry_after)))
         return response
@@ -126,6 +136,12 @@ def request_id() -> str:
     else:
         return ""
     return scope.get("state", {}).get("request_id", "")
+
+
+def become_run(run_id: str) -> None:
+    """The request being handled goes by its run's id from now on: in its answer, and in the log."""
+    scope: Any = request.scope
+    scope.setdefault("state", {})["request_id"] = run_id
 
 
 def _path() -> str:

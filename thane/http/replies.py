@@ -19,7 +19,8 @@ from thane.conversations.tracker import OpenTurn
 from thane.errors import ClientError
 from thane.http import offers
 from thane.http.body import read_json
-from thane.http.quart_app import request_id, stream
+from thane.http.problems import REQUEST_ID, SHOULD_RETRY
+from thane.http.quart_app import become_run, request_id, stream
 from thane.http.rooms import Rooms
 from thane.turn import AgentEvent, RunFailed, RunFinished, Usage
 from thane.wire.chat import ChatRequest, Encoder, Opening
@@ -27,12 +28,6 @@ from thane.wire.codecs import Codec
 from thane.wire.errors import Refusal
 
 _log = structlog.get_logger("thane.http")
-
-REQUEST_ID = "X-Request-Id"
-"""The run's id where there is a run, otherwise the request's."""
-
-SHOULD_RETRY = "X-Should-Retry"
-"""`false` keeps both OpenAI SDKs from sending a request again on their own, as they do with every 5xx."""
 
 _STREAMED = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
@@ -126,6 +121,7 @@ class _Answer:
                 yield self.encoder.feed((refused,))  # noqa: ASYNC119 `stream` and `aclosing` close this generator
                 return
             self.run_id = run.run_id
+            become_run(run.run_id)
             self.encoder = self._encoder(run.run_id, run.conversation_id)
             raises = not self._says_refusals
             self._rest()

@@ -136,7 +136,7 @@ class HttpStream(HTTPStream):
                 status=self.status,
                 bytes_sent=self._bytes,
                 duration_seconds=trio.current_time() - self._started,
-                request_id=self._request_id,
+                request_id=self.scope["state"].get("request_id", self._request_id),  # its run's, where there is one
             )
         )
 

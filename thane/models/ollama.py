@@ -156,12 +156,22 @@ class OllamaProvider:
             try:
                 if response.status_code != 200:
                     raise await self._refusal(response, model)
-                return await response.aread()
+                return await self._whole(response)
             except httpx2.HTTPError as error:
                 raise self._broken(error) from error
             finally:
                 await response.aclose()
         raise self.error(f"The model server at {self._place} does not answer.")
+
+    async def _whole(self, response: httpx2.Response) -> bytes:
+        """The body. Raises `ModelError` when it is larger than `models.answer_bytes`."""
+        most, body = self._settings.answer_bytes, bytearray()
+        async for piece in body_of(response):
+            body += piece
+            if len(body) > most:
+                text = f"The model server at {self._place} sent more than {most} bytes (models.answer_bytes)."
+                raise self.error(text, temporary=False)
+        return bytes(body)
 
     def _decode[T](self, body: bytes, kind: type[T]) -> T:
         try:

@@ -17,7 +17,11 @@ from thane.turn import FinishReason, Message, Options, Text, Thinking, ToolCall,
 
 
 class ModelRequest(msgspec.Struct, frozen=True):
-    """One model call. `model` is the provider's own name for it."""
+    """One model call. `model` is the provider's own name for it.
+
+    `tool_choice` is as in `Turn`, about `tools`. A provider whose server knows no such thing leaves it out: the agent
+    looks at the answer all the same.
+    """
 
     model: str
     messages: tuple[Message, ...]
@@ -25,6 +29,7 @@ class ModelRequest(msgspec.Struct, frozen=True):
     options: Options = Options()
     language: str = "en"
     area: str = ""
+    tool_choice: str = "auto"
 
 
 class ModelCalls(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ import msgspec
 
 from thane.ids import Ids
 from thane.models.provider import ModelCalls, ModelDone, ModelError, ModelOutput, ModelRequest
-from thane.turn import JSON, FinishReason, Message, Options, Text, Thinking, ToolCall, Usage
+from thane.turn import JSON, FinishReason, Logprob, Message, Options, Text, Thinking, ToolCall, Usage
 
 _SECOND = 1_000_000_000  # Ollama's durations are integer nanoseconds
 _PATHS = re.compile(r"(?:[a-z]+:/)?(?:[/\\][\w.~@%+-]+){2,}[/\\]?|[A-Za-z]:\\\S+")
@@ -35,6 +35,13 @@ class _Said(msgspec.Struct, gc=False):
     tool_calls: list[_Call] | None = None
 
 
+class _Logprob(msgspec.Struct, gc=False):
+    token: str = ""
+    logprob: float = 0.0
+    bytes: tuple[int, ...] | None = None
+    top_logprobs: list[_Logprob] | None = None
+
+
 class _Line(msgspec.Struct, gc=False):
     """One line of the answer. The metrics stand on the last one, and are left out when 0 or unknown."""
 
@@ -42,6 +49,7 @@ class _Line(msgspec.Struct, gc=False):
     done: bool = False
     done_reason: str | None = None
     error: Any = None
+    logprobs: list[_Logprob] | None = None
     prompt_eval_count: int | None = None
     eval_count: int | None = None
     prompt_eval_duration: int | None = None
@@ -129,7 +137,8 @@ class AnswerReader:
             if message.thinking:
                 outputs.append(Thinking(message.thinking))
             if message.content:
-                outputs.append(Text(message.content))
+                told = line.logprobs
+                outputs.append(Text(message.content, tuple(map(_told, told))) if told else Text(message.content))
             if message.tool_calls and not self._take_calls(message.tool_calls, outputs):
                 return False
         if line.done:
@@ -152,6 +161,10 @@ class AnswerReader:
 
     def _error(self, message: str, *, temporary: bool = True) -> ModelError:
         return ModelError(message, dependency=self._dependency, temporary=temporary)
+
+
+def _told(logprob: _Logprob) -> Logprob:
+    return Logprob(logprob.token, logprob.logprob, logprob.bytes, tuple(map(_told, logprob.top_logprobs or ())))
 
 
 def _arguments(value: JSON | str | None) -> JSON | None:
@@ -207,6 +220,10 @@ def encode_request(request: ModelRequest) -> bytes:
         body["format"] = options.format
     if options.think is not None:
         body["think"] = options.think
+    if options.logprobs:
+        body["logprobs"] = True
+        if options.top_logprobs:
+            body["top_logprobs"] = options.top_logprobs
     if (seconds := options.keep_alive_seconds) is not None:
         body["keep_alive"] = int(seconds) if seconds == int(seconds) else seconds
     return _encoder.encode(body)

@@ -6,7 +6,6 @@ and an encoder that is fed what the run does and gives back the bytes to send. N
 
 from __future__ import annotations
 
-import binascii
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
@@ -140,25 +139,6 @@ def check_counts(messages: int, tools: int, limits: Limits) -> None:
             f"the request has {tools} tools; at most {limits.tools_per_turn} are accepted (limits.tools_per_turn)",
             "tools",
         )
-
-
-def check_images(images: Sequence[str], limits: Limits, where: str) -> tuple[str, ...]:
-    """Base64 without the line breaks that Go's decoder skips too. Refuses what is not base64, and too many."""
-    if len(images) > limits.images_per_message:
-        raise FieldError(
-            f"{where} has {len(images)} images; at most {limits.images_per_message} are accepted "
-            "(limits.images_per_message)",
-            where,
-        )
-    clean: list[str] = []
-    for number, image in enumerate(images):
-        data = image.replace("\n", "").replace("\r", "")
-        try:
-            binascii.a2b_base64(data, strict_mode=True)
-        except (binascii.Error, ValueError) as error:
-            raise FieldError(f"{where}[{number}] is not base64: {error}", where) from None
-        clean.append(data)
-    return tuple(clean)
 
 
 def as_object(document: Any) -> dict[str, Any]:

@@ -24,9 +24,10 @@ from thane.turn import (
     Turn,
 )
 from thane.wire import caller
-from thane.wire.chat import ChatRequest, Opening, as_object, check_images
+from thane.wire.chat import ChatRequest, Opening, as_object
 from thane.wire.errors import FieldError, Refusal, error_object
 from thane.wire.fields import Fields
+from thane.wire.images import check_images
 from thane.wire.json_text import dump, escape, quote
 from thane.wire.ollama_chat import think
 from thane.wire.openai_chat import DIALECT

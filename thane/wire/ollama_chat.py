@@ -13,9 +13,10 @@ from typing import Any, Literal, cast
 from thane.config.settings import Limits
 from thane.turn import JSON, Options, Role, ToolSpec, Turn
 from thane.wire import caller
-from thane.wire.chat import Call, ChatRequest, Said, as_object, check_counts, check_images, pair, plain
+from thane.wire.chat import Call, ChatRequest, Said, as_object, check_counts, pair, plain
 from thane.wire.errors import FieldError
 from thane.wire.fields import Fields, Path, kind
+from thane.wire.images import check_images
 
 _ROLES: dict[str, Role] = {"system": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
 _LEVELS = ("low", "medium", "high", "max")

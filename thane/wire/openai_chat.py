@@ -15,9 +15,10 @@ import msgspec
 from thane.config.settings import Limits
 from thane.turn import JSON, Options, Role, ToolSpec, Turn
 from thane.wire import caller
-from thane.wire.chat import Call, ChatRequest, Said, as_object, check_counts, check_images, pair, plain
+from thane.wire.chat import Call, ChatRequest, Said, as_object, check_counts, pair, plain
 from thane.wire.errors import FieldError
 from thane.wire.fields import Fields, Path, kind, written
+from thane.wire.images import check_images
 from thane.wire.ollama_chat import parameters_of
 
 type Effort = bool | Literal["low", "medium", "high", "max"]

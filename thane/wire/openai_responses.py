@@ -19,9 +19,10 @@ import msgspec
 from thane.config.settings import Limits
 from thane.turn import JSON, Message, Options, Role, ToolSpec, Turn
 from thane.wire import caller
-from thane.wire.chat import Call, ChatRequest, Said, as_object, check_counts, check_images, pair
+from thane.wire.chat import Call, ChatRequest, Said, as_object, check_counts, pair
 from thane.wire.errors import FieldError
 from thane.wire.fields import Fields
+from thane.wire.images import check_images
 from thane.wire.ollama_chat import parameters_of
 from thane.wire.openai_chat import DIALECT, arguments, choice_word, effort, image, no_logprobs
 

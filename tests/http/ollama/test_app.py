@@ -154,6 +154,23 @@ async def test_unknown_paths_and_methods_are_texts(autojump_clock: MockClock) ->
     assert (405, b"405 method not allowed") == (method.status, method.body)
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/v1/nothing", 404), ("GET", "/v1/chat/completions", 405)]
+)
+async def test_under_v1_every_error_is_one_of_openai(
+    method: str, path: str, status: int, autojump_clock: MockClock
+) -> None:
+    async with site() as place:
+        answer = await place.ollama.ask(method, path)
+    error = msgspec.json.decode(answer.body)["error"]
+    assert (status, "application/json; charset=utf-8", "false") == (
+        answer.status,
+        answer.headers["content-type"],
+        answer.headers["x-should-retry"],
+    )
+    assert path in error["message"]
+
+
 async def test_openais_models_are_here_too(autojump_clock: MockClock) -> None:
     async with site() as place:
         listed = await get(place, "/v1/models")

@@ -57,6 +57,31 @@ async def test_the_cloud_is_off(autojump_clock: MockClock) -> None:
     assert {"cloud": {"disabled": True, "source": "config"}} == msgspec.json.decode(answer.body)
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/api/me"),
+        ("POST", "/api/signout"),
+        ("DELETE", "/api/user/keys/abc"),
+        ("POST", "/api/experimental/web_search"),
+        ("POST", "/api/experimental/web_fetch"),
+    ],
+)
+async def test_what_needs_the_cloud_is_refused_as_ollama_does(
+    method: str, path: str, autojump_clock: MockClock
+) -> None:
+    async with site() as place:
+        answer = await place.ollama.ask(method, path)
+    assert (403, "false") == (answer.status, answer.headers["x-should-retry"])
+    assert msgspec.json.decode(answer.body)["error"].startswith("ollama cloud is disabled: ")
+
+
+async def test_no_models_are_recommended(autojump_clock: MockClock) -> None:
+    async with site() as place:
+        answer = await place.ollama.ask("GET", "/api/experimental/model-recommendations")
+    assert {"recommendations": []} == msgspec.json.decode(answer.body)
+
+
 @pytest.mark.parametrize("name", ["my model", "a/b/c/d", ":latest", "-x", "ä", "m:" + "x" * 81])
 async def test_what_is_no_name_is_400(name: str, autojump_clock: MockClock) -> None:
     async with site() as place:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from thane.http.native import chat as openai_chat
 from thane.http.native import models as openai_models
-from thane.http.ollama import chat, embed, generate, management, models
+from thane.http.ollama import chat, cloud, embed, generate, management, models
 from thane.http.openai import app as openai
 from thane.http.openapi import routes as openapi
 from thane.http.problems import ollama_problem
@@ -18,6 +18,7 @@ API = (
     generate.routes,
     embed.routes,
     management.routes,
+    cloud.routes,
 )
 """What makes the blueprints of Ollama's own API; on the native listener too, where `ollama_api.port` is 0."""
 

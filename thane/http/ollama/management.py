@@ -12,13 +12,12 @@ from thane.http.ollama.naming import check_form, known, name_of, read_fields
 from thane.http.replies import refuse_with
 from thane.http.rooms import Rooms
 from thane.wire.codecs import OLLAMA
-from thane.wire.json_text import dump
 
 _DIGEST = re.compile(r"sha256[:-][0-9a-fA-F]{64}")
 
 
 def routes(rooms: Rooms) -> Blueprint:
-    """`/api/push`, `/api/create`, `/api/copy`, `/api/delete`, `/api/blobs/{digest}`, `/api/status`."""
+    """`/api/push`, `/api/create`, `/api/copy`, `/api/delete`, `/api/blobs/{digest}`."""
     blueprint = Blueprint("ollama_management", __name__)
     refuse_with(blueprint, OLLAMA)
 
@@ -59,12 +58,6 @@ def routes(rooms: Rooms) -> Blueprint:
         """501, without a look at the file."""
         _check_digest(digest)
         raise _refused("keeps no files of models", "create models on the model server that Thane uses")
-
-    @blueprint.get("/api/status")
-    async def status() -> Response:
-        """That Ollama's cloud has no part in this: `{"cloud":{"disabled":true,"source":"config"}}`."""
-        cloud = {"cloud": {"disabled": True, "source": "config"}}
-        return Response(dump(cloud), content_type="application/json; charset=utf-8")
 
     return blueprint
 

@@ -68,6 +68,7 @@ _NO_MODEL = {404: "No such model."}
 _LOOPS = Told(title="List the loops", answer=tuple[LoopStatus, ...])
 _LOOP_STREAM = Told(title="Follow the loops", streams=SSE)
 _SHUT = {501: "Always."}
+_NO_CLOUD = {403: "Always."}
 _OPEN_SOCKET = {101: "The WebSocket is open."}
 
 OWN: Mapping[str, Told] = {
@@ -244,6 +245,12 @@ OLLAMA: Mapping[str, Told] = {
     ),
     "HEAD /api/blobs/{digest}": Told(title="Look for a file", statuses={}, errors={404: "Always."}),
     "POST /api/blobs/{digest}": Told(title="Store a file", statuses={}, errors=_SHUT),
+    "POST /api/me": Told(title="Ask who is signed in", statuses={}, errors=_NO_CLOUD),
+    "POST /api/signout": Told(title="Sign out", statuses={}, errors=_NO_CLOUD),
+    "DELETE /api/user/keys/{key}": Told(title="Take away a key", statuses={}, errors=_NO_CLOUD),
+    "POST /api/experimental/web_search": Told(title="Search the web", statuses={}, errors=_NO_CLOUD),
+    "POST /api/experimental/web_fetch": Told(title="Fetch a page", statuses={}, errors=_NO_CLOUD),
+    "GET /api/experimental/model-recommendations": Told(title="Ask which models to get"),
     "GET /api/status": Told(title="Ask for the cloud", answer=ollama.OllamaCloudStatus),
 }
 
