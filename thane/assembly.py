@@ -84,7 +84,7 @@ class Builder:
         database = await stack.enter_async_context(open_database(_database_path(settings), settings.storage))
         journal = await stack.enter_async_context(open_journal(database, self._lines, settings.logging, self._clock))
         bus = await self._open_bus(database)
-        archive = Archive(database, self._clock)
+        archive = Archive(database, self._clock, settings.archive)
         if interrupted := await archive.recover():
             _log.warning("runs were interrupted by the last end of Thane", runs=interrupted)
         home = DemoHome(self._clock, bus) if settings.demo.enabled else None

@@ -16,6 +16,8 @@ from thane.errors import ClientError
 from thane.memory import rows, sessions
 from thane.memory.query import words_of
 from thane.memory.records import ConversationRecord, Holder, MessageRecord, RunRecord
+from thane.memory.search import Search
+from thane.memory.sessions import Sessions
 from thane.storage import conversation_rows, run_rows, search_rows
 from thane.storage.database import Database
 
@@ -27,6 +29,8 @@ class Archive:
         self._database = database
         self._clock = clock
         self._idle_seconds = settings.session_idle_minutes * 60
+        self.sessions = Sessions(database, clock, settings)
+        self.search = Search(database, settings)
 
     async def recover(self) -> int:
         """Mark the runs that the last Thane left queued or running as interrupted; how many there were.

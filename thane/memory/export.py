@@ -37,7 +37,9 @@ def markdown(
     parts: list[tuple[float, int, str]] = []
     for place, each in enumerate(messages):
         title = _NAMES[each.message.role]
-        body = each.message.content or "".join(f"{_fenced(call.name, call.arguments)}" for call in each.message.tool_calls)
+        body = each.message.content or "".join(
+            f"{_fenced(call.name, call.arguments)}" for call in each.message.tool_calls
+        )
         parts.append((each.at, place, f"### {title} [{clock(each.at)}]\n\n{body}"))
     for place, call in enumerate(calls):
         outcome = "**Result:**" if call.ok else "**Error:**"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from thane.http.dashboard import routes as dashboard
-from thane.http.native import chat, conversations, events, loops, models, runs, system
+from thane.http.native import archive, chat, conversations, events, loops, models, runs, sessions, system, tool_calls
 from thane.http.ollama.app import API as OLLAMA_API
 from thane.http.openai import app as openai
 from thane.http.openapi import routes as openapi
@@ -20,6 +20,9 @@ ROUTES = (
     system.routes,
     conversations.routes,
     runs.routes,
+    archive.routes,
+    sessions.routes,
+    tool_calls.routes,
     loops.routes,
     events.routes,
     openapi.routes,

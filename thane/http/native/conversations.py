@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from quart import Blueprint, Response, request
 
 from thane.errors import ClientError
 from thane.http.native.answers import answer, fields, limit
+from thane.http.native.said import message
 from thane.http.rooms import Rooms
-from thane.memory.records import MessageRecord
 
 DEFAULT = 100
 MOST = 1000
@@ -43,22 +41,6 @@ def routes(rooms: Rooms) -> Blueprint:
         if record is None:
             raise ClientError("conversation not found", status=404, code="conversation_not_found")
         messages = await archive.messages(conversation_id)
-        return answer(fields(record) | {"messages": [_message(message) for message in messages]})
+        return answer(fields(record) | {"messages": [message(each) for each in messages]})
 
     return blueprint
-
-
-def _message(record: MessageRecord) -> dict[str, Any]:
-    """The reference's fields (REFERENCE 7.6) and ours; what a message does not have is left out."""
-    found, message = fields(record), record.message
-    del found["message"]
-    found["timestamp"] = found.pop("at")
-    found |= {"role": message.role, "content": message.content}
-    optional = {
-        "thinking": message.thinking,
-        "tool_calls": [fields(call) for call in message.tool_calls],
-        "tool_call_id": message.tool_call_id,
-        "tool_name": message.tool_name,
-        "images": len(message.images),
-    }
-    return found | {name: value for name, value in optional.items() if value}

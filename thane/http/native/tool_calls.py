@@ -13,14 +13,14 @@ from thane.http.rooms import Rooms
 def routes(rooms: Rooms) -> Blueprint:
     """`/v1/tools/calls` and `/v1/tools/stats`; the latter is at its newer name `/v1/telemetry/tools` too."""
     blueprint = Blueprint("tool_calls", __name__)
-    search = rooms.search
+    archive = rooms.archive
 
     @blueprint.get("/v1/tools/calls")
     async def calls() -> Response:
         """`{"tool_calls","count","next"}`, latest first. `limit` is 50, at most 1000; `conversation_id` and `tool`
         select; `cursor` is the `next` of the page before."""
         most, start = limit(50, 1000), cursor(tuple[float, str, int])
-        found = await search.tool_calls(
+        found = await archive.search.tool_calls(
             conversation_id=request.args.get("conversation_id", ""),
             name=request.args.get("tool", ""),
             limit=most + 1,
@@ -38,7 +38,7 @@ def routes(rooms: Rooms) -> Blueprint:
     async def statistics() -> Response:
         """`{"total_calls","by_tool","avg_duration_ms","error_rate","tools"}`: calls of each tool, the mean duration and
         the share of failures of all; `tools` has the same for each."""
-        counted = await search.tool_statistics()
+        counted = await archive.search.tool_statistics()
         total = sum(each.calls for each in counted.values())
         failed = sum(each.failed for each in counted.values())
         seconds = sum(each.seconds for each in counted.values())

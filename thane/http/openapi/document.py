@@ -15,7 +15,8 @@ import msgspec
 from quart import Quart
 
 from thane.config.settings import Auth
-from thane.http.openapi.table import AREAS, JSON, NOTHING, TABLE, Query, Told, Type, area, error_type
+from thane.http.openapi.table import AREAS, NOTHING, TABLE, area, error_type
+from thane.http.openapi.told import JSON, Query, Told, Type
 
 type Document = dict[str, Any]
 

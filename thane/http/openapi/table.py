@@ -7,51 +7,20 @@ A route that is not here is in the document all the same; tests/http/openapi hol
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
-
-import msgspec
+from typing import Any
 
 from thane.conversations.live import LiveRun
 from thane.health.watch import HealthReport
 from thane.http.openapi import native_shapes as native
 from thane.http.openapi import ollama_shapes as ollama
 from thane.http.openapi import v1_shapes as v1
+from thane.http.openapi.archive_table import ARCHIVE
+from thane.http.openapi.told import LIMIT, NDJSON, SSE, Query, Told, Type
 from thane.loops.status import LoopStatus
 from thane.memory.records import RunRecord
 
-JSON = "application/json"
-NDJSON = "application/x-ndjson"
-SSE = "text/event-stream"
-
-type Type = Any
-"""A class or a type expression that msgspec makes a schema of, or a tuple of those, of which it is one."""
-
-
-class Query(msgspec.Struct, frozen=True):
-    """A parameter of the query. A list may be repeated or comma separated."""
-
-    name: str
-    meaning: str
-    type: Literal["string", "integer", "array"] = "string"
-
-
-class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """`answer` is that of 200, or of the first of `statuses`. `streams` is the media type of an answer in pieces,
-    beside `answer` or alone. `example` is a request body that works."""
-
-    title: str
-    body: Type = None
-    answer: Type = None
-    streams: str = ""
-    query: tuple[Query, ...] = ()
-    statuses: Mapping[int, str] = msgspec.field(default_factory=lambda: {200: "Done."})
-    errors: Mapping[int, str] = msgspec.field(default_factory=dict[int, str])
-    example: Mapping[str, Any] | None = None
-
-
 _LATEST = "thane:latest"
 _HELLO = {"model": _LATEST, "messages": [{"role": "user", "content": "hello"}]}
-_LIMIT = Query("limit", "How many at most.", "integer")
 _EVENTS = tuple(
     Query(name, f"Only these: {what}.", "array")
     for name, what in {
@@ -82,7 +51,7 @@ OWN: Mapping[str, Told] = {
     "GET /v1/conversations": Told(
         title="List the conversations",
         answer=native.Conversations,
-        query=(_LIMIT, Query("before", "The `next` of the page before.")),
+        query=(LIMIT, Query("before", "The `next` of the page before.")),
     ),
     "GET /v1/conversations/{conversation_id}": Told(
         title="Read a conversation", answer=native.Conversation, errors={404: "No such conversation."}
@@ -90,7 +59,7 @@ OWN: Mapping[str, Told] = {
     "GET /v1/runs": Told(
         title="List the runs",
         answer=native.Runs,
-        query=(_LIMIT, Query("conversation_id", "Only those of this conversation.")),
+        query=(LIMIT, Query("conversation_id", "Only those of this conversation.")),
     ),
     "GET /v1/runs/{run_id}": Told(title="Look at a run", answer=(RunRecord, LiveRun), errors={404: "No such run."}),
     "DELETE /v1/runs/{run_id}": Told(
@@ -124,7 +93,7 @@ OWN: Mapping[str, Told] = {
             *_EVENTS,
             Query("since", "The first after the event of this number.", "integer"),
             Query("before", "Only what came before the event of this number.", "integer"),
-            _LIMIT,
+            LIMIT,
         ),
     ),
     "GET /v1/version": Told(title="Ask for the version", answer=native.VersionAnswer),
@@ -254,7 +223,7 @@ OLLAMA: Mapping[str, Told] = {
     "GET /api/status": Told(title="Ask for the cloud", answer=ollama.OllamaCloudStatus),
 }
 
-TABLE: Mapping[str, Told] = {**OWN, **V1, **OLLAMA}
+TABLE: Mapping[str, Told] = {**OWN, **ARCHIVE, **V1, **OLLAMA}
 
 NOTHING = Told(title="")
 """What is told of a route that is not in the table."""
@@ -264,6 +233,7 @@ AREAS: Mapping[str, str] = {
     "Conversations": "What was said.",
     "Runs": "Turns that go on, wait or have ended.",
     "Loops": "What lives in Thane now.",
+    "Archive": "What was said and done, kept: sessions, search, tool calls.",
     "Events": "What happens, as it happens and afterwards.",
     "Thane": "Version, health and this description.",
     "OpenAI": "OpenAI's API.",
@@ -278,6 +248,9 @@ _BEGINNINGS = {
     "/v1/chat": "Chat",
     "/v1/conversations": "Conversations",
     "/v1/runs": "Runs",
+    "/v1/archive/": "Archive",
+    "/v1/tools/": "Archive",
+    "/v1/telemetry/tools": "Archive",
     "/v1/loops": "Loops",
     "/api/loops": "Loops",
     "/v1/events": "Events",
