@@ -61,6 +61,8 @@ def values(kind: types.Type, hint: object = None) -> str:
             return f"list of {values(item)}"
         case types.DictType():
             return "mapping"
+        case types.UnionType(types=(inner, types.NoneType())):
+            return values(inner)
         case _:
             raise TypeError(f"docs.py has no words for settings of type {kind}")
 
@@ -78,7 +80,7 @@ def _default(field: types.Field) -> str:
     if field.required:
         return "required"
     value: Any = field.default_factory() if field.default is msgspec.NODEFAULT else field.default
-    if value in ("", (), {}):
+    if value in ("", (), {}, None):
         return "empty"
     return f"`{msgspec.json.encode(value).decode()}`" if not isinstance(value, str) else f"`{value}`"
 

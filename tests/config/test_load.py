@@ -61,7 +61,7 @@ def test_a_reference_configuration_loads_and_names_what_has_no_effect_yet() -> N
     settings, warnings = loading.parse(REFERENCE, source="c.yaml", environ={})
     assert settings.models.default == "qwen3:14b"
     named = {warning.split(": ")[1].split(" ")[0] for warning in warnings}
-    assert {"mqtt", "anthropic", "homeassistant", "pricing", "talents_dir", "models.local_first"} <= named
+    assert {"mqtt", "homeassistant", "pricing", "talents_dir", "models.local_first"} <= named
     assert "debug" in named
     assert "context" in named
     assert "listen" not in named
@@ -136,14 +136,6 @@ def test_a_reference_within_a_longer_value_stays_and_is_told() -> None:
     settings, warnings = loading.parse(text, source="c.yaml", environ={"MODEL": "a${B}c"})
     assert ("${HOME}/db", "a${B}c") == (settings.data_dir, settings.models.default)
     assert ("c.yaml:1: data_dir: ${HOME} stays as it is: a reference must be the whole value",) == warnings
-
-
-def test_a_model_of_a_provider_that_is_not_there_yet_is_told() -> None:
-    text = "models: {available: [{name: a}, {name: b, provider: anthropic}, {name: c, provider: ollama}]}"
-    _, warnings = loading.parse(text, source="c.yaml", environ={})
-    assert (
-        "c.yaml:1: models.available[1].provider has no effect yet: there is no provider `anthropic` yet, only `ollama`",
-    ) == warnings
 
 
 def test_an_environment_reference_fills_a_whole_value_by_the_type_of_its_key() -> None:

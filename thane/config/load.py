@@ -11,13 +11,13 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args, get_origin
-from urllib.parse import urlsplit
+from typing import Any, Literal, get_args, get_origin
 from zoneinfo import ZoneInfo
 
 import msgspec
 import yaml
 
+from thane.config.servers import is_address, server_problems
 from thane.config.settings import Section, Settings
 from thane.errors import ConfigurationError
 
@@ -40,7 +40,7 @@ NOT_YET: dict[str, str] = {
     "agent.delegation_required": "there is no delegation yet",
 } | dict.fromkeys(
     (
-        *("anthropic", "talents_dir", "persona_file", "paths", "context", "capability_tags", "channel_tags"),
+        *("talents_dir", "persona_file", "paths", "context", "capability_tags", "channel_tags"),
         *("extraction", "episodic", "prewarm", "state_window", "search", "shell_exec", "workspace"),
         *("mcp", "mqtt", "person", "unifi", "signal", "email", "forge", "media", "metacognitive", "carddav"),
         *("identity", "openclaw", "debug"),
@@ -212,7 +212,21 @@ def _explain(error: msgspec.ValidationError, top: str) -> tuple[str, str]:
     match = _AT.match(str(error))
     path = (match["path"] or "$" if match else "$")[1:]
     what = match["what"] if match else str(error)
-    return f"{top}{path}", what[0].lower() + what[1:]
+    where = f"{top}{path}"
+    if what.startswith("Invalid enum value") and (choices := _choices(where)):
+        what = f"{what.removeprefix('Invalid enum value ')} is none of {', '.join(f'`{each}`' for each in choices)}"
+    return where, what[0].lower() + what[1:]
+
+
+def _choices(path: str) -> tuple[Any, ...]:
+    """What the setting at a path may be, where that is one of a few words."""
+    kind: Any = Settings
+    for part in re.findall(r"[^.\[\]]+", path):
+        if part.isdecimal() and get_origin(kind) is tuple:
+            kind = get_args(kind)[0]
+        else:
+            kind = (_fields(kind) or {}).get(part, _values_of(kind))
+    return get_args(kind) if get_origin(kind) is Literal else ()
 
 
 def _cross_checks(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -228,18 +242,11 @@ def _cross_checks(settings: Settings) -> Iterator[tuple[str, str]]:
         ("models.ollama_url", settings.models.ollama_url),
         ("embeddings.baseurl", settings.embeddings.baseurl),
     ):
-        if not _is_address(url) and (url or where != "embeddings.baseurl"):
+        if not is_address(url) and (url or where != "embeddings.baseurl"):
             yield where, f"{url!r} is not the address of a server; write one such as `http://localhost:11434`"
+    yield from server_problems(settings)
     if settings.listen.port and settings.ollama_api.enabled and settings.listen.port == settings.ollama_api.port:
         yield "ollama_api.port", f"it is the port of the native listener too ({settings.listen.port}); choose another"
-
-
-def _is_address(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no number, half an IPv6 address
-        return False
 
 
 def _line(lines: Mapping[str, int], path: str) -> int:
@@ -262,9 +269,6 @@ def _warn(value: Mapping[str, Any], lines: Mapping[str, int], source: str) -> It
     seen: set[str] = set()
     for path, line in sorted(lines.items(), key=lambda item: item[1]):
         plain = re.sub(r"\[\d+\]", "[]", path)
-        provider = _at(value, path) if plain == "models.available[].provider" else "ollama"
-        if isinstance(provider, str) and provider != "ollama":
-            yield f"{source}:{line}: {path} has no effect yet: there is no provider `{provider}` yet, only `ollama`"
         if plain in NOT_YET and plain not in seen and _present(value, path):
             seen.add(plain)
             yield f"{source}:{line}: {path} has no effect yet: {NOT_YET[plain]}"

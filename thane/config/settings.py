@@ -15,10 +15,12 @@ from thane.config.doors import Auth, Health, Limits, Listen, OllamaApi, Shutdown
 from thane.config.fields import Section
 from thane.config.house import Demo, HomeAssistant, HomeAssistantSubscribe
 from thane.config.keeping import Archive, Conversations, Dashboard, Events, Logging, Loops, Storage
+from thane.config.providers import Anthropic, ModelProvider
 from thane.config.thinking import Agent, AvailableModel, Brain, Embeddings, Models, Price
 
 __all__ = [
     "Agent",
+    "Anthropic",
     "Archive",
     "Auth",
     "AvailableModel",
@@ -35,6 +37,7 @@ __all__ = [
     "Listen",
     "Logging",
     "Loops",
+    "ModelProvider",
     "Models",
     "OllamaApi",
     "Price",
@@ -57,6 +60,7 @@ class Settings(Section, frozen=True):
     supervisor: Supervisor = Supervisor()
     health: Health = Health()
     models: Models = Models()
+    anthropic: Anthropic = Anthropic()
     embeddings: Embeddings = Embeddings()
     brain: Brain = Brain()
     agent: Agent = Agent()
@@ -79,7 +83,6 @@ class Settings(Section, frozen=True):
     """Price of each model."""
 
     # Known to the reference, not implemented yet.
-    anthropic: dict[str, Any] = msgspec.field(default_factory=dict)
     talents_dir: str = ""
     persona_file: str = ""
     paths: dict[str, Any] = msgspec.field(default_factory=dict)

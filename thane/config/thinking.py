@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from thane.config.fields import Count, Grade, Seconds, Section
+from thane.config.providers import ModelProvider
 
 
 class AvailableModel(Section, frozen=True):
@@ -12,10 +13,10 @@ class AvailableModel(Section, frozen=True):
     """The model's name at its provider."""
     provider: str = "ollama"
     """The provider that has it."""
-    supports_tools: bool = True
-    """Whether it can call tools."""
-    context_window: Count = 8192
-    """Its context, in tokens."""
+    supports_tools: bool | None = None
+    """Whether it can call tools. Empty: as its provider tells, else yes."""
+    context_window: Count | None = None
+    """Its context, in tokens. Empty: as its provider tells."""
     speed: Grade = 5
     """0 (slow) to 10 (fast), for routing."""
     quality: Grade = 5
@@ -30,7 +31,9 @@ class Models(Section, frozen=True):
     default: str = ""
     """The model that answers; empty leaves it to the embedded brain."""
     ollama_url: str = "http://localhost:11434"
-    """Where the Ollama model server listens."""
+    """Where the Ollama model server listens: the provider `ollama`."""
+    providers: tuple[ModelProvider, ...] = ()
+    """More model servers. One that is called `ollama` or `anthropic` takes the place of the one of that name."""
     local_first: bool = False
     """Prefer local models."""
     available: tuple[AvailableModel, ...] = ()
@@ -52,7 +55,17 @@ class Models(Section, frozen=True):
     answer_line_bytes: Count = 16_777_216
     """Longest line that a model server may send."""
     answer_bytes: Count = 67_108_864
-    """Largest answer of a model server that comes whole: its list of models, embeddings."""
+    """Longest answer in one piece that a model server may send: a list of models, embeddings."""
+    manage_context: bool = True
+    """Have Ollama load a model with a context (`num_ctx`) that the prompt fits in; else its own setting holds."""
+    context_tokens_min: Count = 8192
+    """Smallest context that Ollama is told to load a model with; it is doubled as far as a prompt needs."""
+    context_tokens_max: Count = 32_768
+    """Largest context that Ollama is told to load a model with, whatever the model could have: it costs memory."""
+    context_answer_tokens: Count = 2048
+    """Room in the context for an answer whose length the request does not limit."""
+    context_kept_seconds: Seconds = 300.0
+    """How long after the last call a model keeps its larger context: as long as Ollama keeps it loaded, about."""
 
 
 class Price(Section, frozen=True):

@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from thane.config.servers import default_provider
 from thane.errors import ClientError
 from thane.http.rooms import Rooms
 from thane.models.provider import ModelInfo
@@ -73,11 +74,13 @@ def _models(rooms: Rooms) -> dict[str, Offer]:
     configured = rooms.settings.models
     found = {info.name.lower(): _offer(info) for info in rooms.models()}
     for model in configured.available:
-        tools: tuple[Capability, ...] = ("completion", "tools") if model.supports_tools else ("completion",)
-        offer = Offer(model.name, model.provider, context_tokens=model.context_window, capabilities=tools)
+        capabilities: tuple[Capability, ...] = ("completion", "tools")
+        if model.supports_tools is False:
+            capabilities = ("completion",)
+        offer = Offer(model.name, model.provider, context_tokens=model.context_window or 0, capabilities=capabilities)
         found.setdefault(model.name.lower(), offer)
     if configured.default:
-        found.setdefault(configured.default.lower(), Offer(configured.default, "ollama"))
+        found.setdefault(configured.default.lower(), Offer(configured.default, default_provider(rooms.settings)))
     return found
 
 

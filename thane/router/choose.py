@@ -100,6 +100,7 @@ def _choice(name: str, provider: str, reason: str, known: tuple[ModelInfo, ...],
         provider,
         name,
         reason,
-        supports_tools=(configured is None or configured.supports_tools) and (info is None or info.supports_tools),
+        supports_tools=(configured is None or configured.supports_tools is not False)
+        and (info is None or info.supports_tools),
         supports_thinking=info is None or info.supports_thinking,
     )
