@@ -28,11 +28,14 @@ from thane.journal.index import Journal, open_journal
 from thane.journal.line import Lines
 from thane.loops.registry import open_registry
 from thane.memory.archive import Archive
+from thane.memory.prompts import Packer
+from thane.memory.retention import Retention
 from thane.models.catalogue import Catalogue
 from thane.models.embedded import EmbeddedProvider
 from thane.models.embeddings import Embedder
 from thane.models.ollama import open_ollama
 from thane.models.provider import Provider
+from thane.redaction import Redactor, known_secrets
 from thane.storage.database import Database, open_database
 from thane.supervisor import Supervisor
 from thane.tools.date_time import DateTime
@@ -53,6 +56,7 @@ class Built:
     native: Listener
     ollama: Listener | None
     journal: Journal
+    retention: Retention
 
 
 class Builder:
@@ -84,7 +88,8 @@ class Builder:
         database = await stack.enter_async_context(open_database(_database_path(settings), settings.storage))
         journal = await stack.enter_async_context(open_journal(database, self._lines, settings.logging, self._clock))
         bus = await self._open_bus(database)
-        archive = Archive(database, self._clock, settings.archive)
+        redactor = Redactor(known_secrets(settings))
+        archive = Archive(database, self._clock, settings.archive, Packer(settings.runs, redactor))
         if interrupted := await archive.recover():
             _log.warning("runs were interrupted by the last end of Thane", runs=interrupted)
         home = DemoHome(self._clock, bus) if settings.demo.enabled else None
@@ -123,7 +128,9 @@ class Builder:
             models=catalogue.known,
             embedder=await self._open_embedder(catalogue),
         )
-        return Built(rooms, Supervisor(settings.supervisor, bus, self._random), catalogue, native, ollama, journal)
+        retention = Retention(database, settings.runs, bus, self._clock)
+        branches = Supervisor(settings.supervisor, bus, self._random)
+        return Built(rooms, branches, catalogue, native, ollama, journal, retention)
 
     async def _bind(self) -> tuple[Listener, Listener | None]:
         native = listeners.bind_native(self._settings.listen)

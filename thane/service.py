@@ -98,6 +98,7 @@ class _Tree:
         self._native = built.native
         self._journal = built.journal
         self._ollama = built.ollama
+        self._retention = built.retention
 
     async def run(self, draining: trio.Event) -> None:
         """Serve until `draining` is set, then let running turns finish."""
@@ -126,6 +127,7 @@ class _Tree:
         branches: dict[str, Callable[[], Awaitable[object]]] = {
             "journal": self._journal.run,
             "native listener": partial(self._listen, self._native, build_native, draining),
+            "retention of runs": self._retention.run,
         }
         if self._ollama is not None:
             branches["ollama listener"] = partial(self._listen, self._ollama, build_ollama, draining)

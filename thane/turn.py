@@ -114,6 +114,14 @@ class Usage(msgspec.Struct, frozen=True):
         )
 
 
+class Prompt(msgspec.Struct, frozen=True):
+    """What a model is sent at a step, before its provider puts it into the words of a protocol."""
+
+    messages: tuple[Message, ...]
+    tools: tuple[ToolSpec, ...] = ()
+    options: Options = Options()
+
+
 class RunStarted(msgspec.Struct, frozen=True, tag="run_started"):
     run_id: str
     conversation_id: str
@@ -126,6 +134,7 @@ class ModelStarted(msgspec.Struct, frozen=True, tag="model_started"):
 
     `reason` says in words why this model was chosen. Each try of a step begins with one of these and ends with a
     `ModelFinished` or a `ModelFailed`, unless the run is cancelled in between; `attempt` counts a step's tries from 1.
+    `prompt` is what the model is sent: for the record, not for clients.
     """
 
     step: int
@@ -136,6 +145,7 @@ class ModelStarted(msgspec.Struct, frozen=True, tag="model_started"):
     estimated_tokens: int
     reason: str = ""
     attempt: int = 1
+    prompt: Prompt | None = None
 
 
 class Logprob(msgspec.Struct, frozen=True, omit_defaults=True):

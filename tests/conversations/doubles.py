@@ -17,7 +17,7 @@ from thane.events.event import Publisher
 from thane.ids import Ids
 from thane.loops.registry import LoopRegistry, open_registry
 from thane.memory.archive import Archive
-from thane.memory.records import ConversationRecord, Holder, MessageRecord, RunRecord
+from thane.memory.records import ConversationRecord, Holder, MessageRecord, RunRecord, SentPrompt
 from thane.testing.clock import TrioClock
 from thane.turn import (
     AgentEvent,
@@ -56,7 +56,11 @@ class FakeArchive:
         self.started.append(run)
 
     async def run_ended(
-        self, conversation: ConversationRecord, run: RunRecord, messages: Sequence[MessageRecord]
+        self,
+        conversation: ConversationRecord,
+        run: RunRecord,
+        messages: Sequence[MessageRecord],
+        prompts: Sequence[SentPrompt] = (),
     ) -> None:
         await trio.sleep(self.delay)
         if self.fails:

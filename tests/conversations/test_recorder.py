@@ -6,13 +6,15 @@ import trio
 from trio.testing import MockClock
 
 from tests.loops.doubles import Events
-from thane.conversations.live import Span
 from thane.conversations.recorder import Recorder, RunFacts
+from thane.redaction import Redactor
 from thane.testing.clock import TrioClock
 from thane.turn import (
+    Message,
     ModelFailed,
     ModelFinished,
     ModelStarted,
+    Prompt,
     RunFailed,
     RunFinished,
     RunStarted,
@@ -109,7 +111,8 @@ async def test_the_span_of_a_model_that_another_one_replaces_ends_there_as_an_er
     await trio.sleep(1)
     record.observe((ModelFinished(1, "embedded", "embedded", Usage(900, 12), "stop", 1.0),))
     record.end(FINISHED)
-    _, failed, answered = record.view("processing").spans
+    _, failed, hop, answered = record.view("processing").spans
+    assert ("fallback", "embedded", "cut") == (hop.kind, hop.name, hop.note)
     assert [("qwen3:8b", "error", 2.0), ("embedded", "done", 1.0)] == [
         (span.name, span.state, span.duration) for span in (failed, answered)
     ]
@@ -154,14 +157,15 @@ async def test_the_live_view_shows_what_goes_on(autojump_clock: MockClock) -> No
         view.first_token,
     )
     assert (
-        Span("queue", "queue", START, 1.0, "done"),
-        Span("model", "qwen3:8b", START + 1, 1.5, "done"),
-        Span("tool", "light.turn_off", START + 2.5, None, "running"),
-    ) == view.spans
+        ("queue", "queue", START, 1.0, "done"),
+        ("prompt", "prompt", START + 1, 0.0, "done"),
+        ("model", "qwen3:8b", START + 1, 1.5, "done"),
+        ("tool", "light.turn_off", START + 2.5, None, "running"),
+    ) == tuple((span.kind, span.name, span.started_at, span.duration, span.state) for span in view.spans)
     record.observe((ToolFinished(1, CALL, False, "no such light", 0.5), AGAIN, Text("Sor"), Text("ry")))
     view = record.view("processing")
     assert ("writing the answer", 5, 2, 2.0) == (view.what, view.text_chars, view.output_tokens, view.first_token)
-    assert ["done", "done", "error", "running"] == [span.state for span in view.spans]
+    assert ["done", "done", "done", "error", "running"] == [span.state for span in view.spans]
 
 
 async def test_events_have_the_reference_names_and_payloads(autojump_clock: MockClock) -> None:
@@ -224,7 +228,7 @@ async def test_parallel_calls_of_one_tool_are_told_apart(autojump_clock: MockClo
     record.observe((ToolStarted(1, CALL), ToolStarted(1, other)))
     await trio.sleep(1)
     record.observe((ToolFinished(1, other, True, "hall", 1.0),))
-    assert [None, 1.0] == [span.duration for span in record.view("processing").spans[1:]]
+    assert [None, 1.0] == [span.duration for span in record.view("processing").spans[2:]]
     await trio.sleep(1)
     record.observe((ToolFinished(1, CALL, True, "lamp", 2.0),))
     run = record.end(FINISHED)
@@ -278,3 +282,74 @@ async def test_calls_of_the_clients_tools_are_recorded_as_its_own(autojump_clock
     record.begin(None)
     run = record.end(msgspec.structs.replace(FINISHED, client_calls=(CALL,), finish_reason="tool_calls"))
     assert [("client", "light.turn_off", "")] == [(call.owner, call.name, call.result) for call in run.tool_calls]
+
+
+async def test_the_model_step_that_was_cut_off_is_kept_with_about_its_counts(autojump_clock: MockClock) -> None:
+    record = recorder(Events())
+    record.begin(None)
+    record.observe((STARTED,))
+    await trio.sleep(0.4)
+    record.observe((Text("I"), Text(" am")))
+    await trio.sleep(0.6)
+    run = record.end(RunFailed("r_1", "cancelled", "The turn was stopped.", Usage(), 0.0), "api")
+    (step,) = run.steps
+    assert (1, "qwen3:8b", "cancelled", Usage(900, 2, estimated=True), 1.0, 0.4) == (
+        step.step,
+        step.model,
+        step.finish_reason,
+        step.usage,
+        step.duration,
+        step.first_token,
+    )
+    span = run.spans[-1]
+    assert ("model", "error", step.usage, "cancelled") == (span.kind, span.state, span.usage, span.finish_reason)
+    assert step.usage == run.usage
+
+
+async def test_every_failed_try_is_kept_with_what_it_has_cost_and_what_came_next(autojump_clock: MockClock) -> None:
+    record = recorder(Events())
+    record.begin(None)
+    prompt = Prompt((Message("user", "hello"),))
+    failed = ModelFailed(1, "qwen3:8b", "ollama", "Bearer abcdef0123456789 is no key", 0.2, "retry", "qwen3:8b", 1.0)
+    record.observe((msgspec.structs.replace(STARTED, prompt=prompt),))
+    await trio.sleep(0.2)
+    record.observe((failed,))
+    await trio.sleep(1)
+    record.observe((msgspec.structs.replace(STARTED, attempt=2, prompt=prompt), Text("I")))
+    spent = Usage(900, 1, estimated=True)
+    record.observe((msgspec.structs.replace(failed, next="fallback", next_model="embedded", usage=spent, attempt=2),))
+    record.observe((msgspec.structs.replace(STARTED, model="embedded", prompt=prompt), ANSWERED))
+    run = record.end(FINISHED)
+    assert [("failed", Usage()), ("failed", spent), ("stop", Usage(950, 8))] == [
+        (step.finish_reason, step.usage) for step in run.steps
+    ]
+    assert ["queue", "prompt", "model", "retry", "model", "fallback", "model"] == [span.kind for span in run.spans]
+    assert (1.0, "Bearer [redacted] is no key") == (run.spans[3].duration, run.spans[3].note)
+    assert [0, 0, 1] == [span.prompt for span in run.spans if span.kind == "model"]
+
+
+async def test_the_prompts_of_all_steps_are_kept_and_their_spans_name_them(autojump_clock: MockClock) -> None:
+    record = recorder(Events())
+    record.begin(None)
+    for place in range(2):
+        prompt = Prompt((Message("user", f"ask {place}"),))
+        record.observe((msgspec.structs.replace(STARTED, step=place + 1, prompt=prompt), CALLED))
+    run = record.end(FINISHED)
+    assert [(0, 1, "ask 0"), (1, 2, "ask 1")] == [
+        (sent.place, sent.step, sent.prompt.messages[0].content) for sent in record.prompts
+    ]
+    assert [0, 1] == [span.prompt for span in run.spans if span.kind == "model"]
+
+
+async def test_secrets_in_calls_and_answers_reach_neither_events_nor_the_record(autojump_clock: MockClock) -> None:
+    events = Events()
+    record = Recorder(FACTS, events, TrioClock(), Redactor(["hunter-seven"]))
+    record.begin(None)
+    call = ToolCall("call_1", "web.get", {"api_key": "whatever", "url": "http://x/?q=hunter-seven"})
+    record.observe((ToolStarted(1, call), ToolFinished(1, call, True, "Bearer abcdef0123456789abcdef", 0.1)))
+    record.observe((Text("It is hunter-seven."),))
+    run = record.end(msgspec.structs.replace(FINISHED, text="It is hunter-seven.", client_calls=(call,)))
+    record.publish_end(run, msgspec.structs.replace(FINISHED, client_calls=(call,)))
+    shown = msgspec.json.encode([events.all, run]).decode()
+    assert not [secret for secret in ("whatever", "hunter-seven", "abcdef0123") if secret in shown]
+    assert "It is [redacted]." == run.text

@@ -45,6 +45,7 @@ from thane.turn import (
     Message,
     ModelFailed,
     ModelStarted,
+    Prompt,
     RunFailed,
     RunFinished,
     RunStarted,
@@ -328,6 +329,7 @@ class _Run:
                 prompt_tokens(request.messages, request.tools),
                 self._choice.reason,
                 attempt,
+                Prompt(request.messages, request.tools, request.options),
             ),
         )
         if not self._announced:

@@ -1,4 +1,4 @@
-"""Settings of what lives on and is kept: loops, conversations, events, storage, the dashboard, logs."""
+"""Settings of what lives on and is kept: loops, conversations, runs, events, storage, the dashboard, logs."""
 
 from __future__ import annotations
 
@@ -35,6 +35,23 @@ class Conversations(Section, frozen=True):
     """Conversations whose last words are kept in memory, to know a trimmed or stopped history again."""
     history_lookups: Count = 4
     """Earlier answers of a request's history that are looked up, newest first, to find its conversation."""
+
+
+class Runs(Section, frozen=True):
+    keep_prompts: bool = True
+    """Keep what each model step was really sent. Secrets that Thane knows or recognises are taken out first."""
+    keep_images: bool = False
+    """Keep the images of prompts too; otherwise only their hash and size."""
+    prompt_days: Annotated[float, msgspec.Meta(ge=0)] = 30.0
+    """Prompts older than this are deleted; 0 keeps them as long as their runs."""
+    prompt_bytes: Annotated[int, msgspec.Meta(ge=0)] = 536_870_912
+    """Most that all prompts together take on disk; the oldest make room. 0 sets no limit."""
+    run_days: Annotated[float, msgspec.Meta(ge=0)] = 365.0
+    """Runs older than this are deleted with their steps and tool calls, not what was said in them; 0 keeps all."""
+    sweep_seconds: Seconds = 3600.0
+    """Pause between two looks for what is too old or too much."""
+    sweep_rows: Count = 200
+    """Runs that are tidied away in one transaction, so that a turn never waits long for the disk."""
 
 
 class Events(Section, frozen=True):

@@ -14,7 +14,7 @@ import msgspec
 from thane.config.doors import Auth, Health, Limits, Listen, OllamaApi, Shutdown, Supervisor
 from thane.config.fields import Section
 from thane.config.house import Demo, HomeAssistant, HomeAssistantSubscribe
-from thane.config.keeping import Archive, Conversations, Dashboard, Events, Logging, Loops, Storage
+from thane.config.keeping import Archive, Conversations, Dashboard, Events, Logging, Loops, Runs, Storage
 from thane.config.providers import Anthropic, ModelProvider
 from thane.config.thinking import Agent, AvailableModel, Brain, Embeddings, Models, Price
 
@@ -41,6 +41,7 @@ __all__ = [
     "Models",
     "OllamaApi",
     "Price",
+    "Runs",
     "Section",
     "Settings",
     "Shutdown",
@@ -66,6 +67,7 @@ class Settings(Section, frozen=True):
     agent: Agent = Agent()
     loops: Loops = Loops()
     conversations: Conversations = Conversations()
+    runs: Runs = Runs()
     events: Events = Events()
     dashboard: Dashboard = Dashboard()
     storage: Storage = Storage()

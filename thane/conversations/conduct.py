@@ -170,7 +170,7 @@ class Conductor:
             messages = self._messages(ticket, run, final, now)
         try:
             with trio.CancelScope(shield=True), trio.fail_after(self._settings.conversations.record_seconds):
-                await self._archive.run_ended(record, run, messages)
+                await self._archive.run_ended(record, run, messages, ticket.recorder.prompts)
         except Exception as error:  # noqa: BLE001 whatever the disk's trouble, the client is told that it is not stored
             _log.error("a run could not be stored", run_id=ticket.run_id, exc_info=error)
             if isinstance(final, RunFinished):

@@ -6,17 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from thane.memory.records import Span
 from thane.turn import Channel
-
-
-class Span(msgspec.Struct, frozen=True):
-    """One bar of a run's waterfall. `started_at` is epoch seconds; `duration` is None while it goes on."""
-
-    kind: Literal["queue", "model", "tool", "error"]
-    name: str
-    started_at: float
-    duration: float | None
-    state: Literal["running", "done", "error"]
 
 
 class LiveRun(msgspec.Struct, frozen=True):

@@ -11,12 +11,14 @@ import msgspec
 import trio
 
 from thane.clock import Clock
-from thane.conversations.live import LiveRun, Span
+from thane.conversations.live import LiveRun
+from thane.conversations.spans import OpenSpan, Spans
 from thane.conversations.told import tell
 from thane.conversations.words import cut
 from thane.events.event import Publisher
 from thane.loops.loop import Iteration
-from thane.memory.records import RunRecord, RunState, StepRecord, ToolCallRecord
+from thane.memory.records import RunRecord, RunState, SentPrompt, StepEnd, StepRecord, ToolCallRecord
+from thane.redaction import Redactor
 from thane.turn import (
     Batch,
     Channel,
@@ -54,34 +56,15 @@ class RunFacts(msgspec.Struct, frozen=True):
     parent_run_id: str = ""
 
 
-class _OpenSpan:
-    """A span as it grows. Times are the clock's, durations trio's."""
-
-    def __init__(self, kind: Literal["queue", "model", "tool", "error"], name: str, at: float) -> None:
-        self.kind: Literal["queue", "model", "tool", "error"] = kind
-        self.name = name
-        self.at = at
-        self.began = trio.current_time()
-        self.duration: float | None = None
-        self.state: Literal["running", "done", "error"] = "running"
-
-    def end(self, state: Literal["done", "error"], duration: float | None = None) -> None:
-        if self.duration is None:
-            self.duration = trio.current_time() - self.began if duration is None else duration
-            self.state = state
-
-    def view(self) -> Span:
-        return Span(self.kind, self.name, self.at, self.duration, self.state)
-
-
 class Recorder:
     """One run, from when it was accepted. `begin` when it starts to be worked on, `observe` each batch, then `end`."""
 
-    def __init__(self, facts: RunFacts, events: Publisher, clock: Clock) -> None:
+    def __init__(self, facts: RunFacts, events: Publisher, clock: Clock, redactor: Redactor | None = None) -> None:
         self.facts = facts
         self.accepted_at = clock.time()
         self._events = events
         self._clock = clock
+        self._redactor = redactor or Redactor()
         self._accepted = trio.current_time()
         self._began: float | None = None
         self._iteration: Iteration | None = None
@@ -93,13 +76,20 @@ class Recorder:
         self._step: ModelStarted | None = None
         self._step_at = 0.0
         self._step_pieces = 0
-        self._model_span: _OpenSpan | None = None
-        self._tools: dict[str, tuple[ToolStarted, _OpenSpan]] = {}
+        self._model_span: OpenSpan | None = None
+        self._is_silent = False  # a model step goes on and nothing has come of it
+        self._tools: dict[str, tuple[ToolStarted, OpenSpan]] = {}
+        self._prompts: list[SentPrompt] = []
         self._steps: list[StepRecord] = []
-        self._failed = Usage()  # of tries that failed after the model server had begun to work
         self._calls: list[ToolCallRecord] = []
-        self._spans: list[_OpenSpan] = [_OpenSpan("queue", "queue", self.accepted_at)]
+        self._spans = Spans(clock)
+        self._open = self._spans.open("queue", "queue")  # what goes on before the first model step
         self._what = "waiting"
+
+    @property
+    def prompts(self) -> tuple[SentPrompt, ...]:
+        """What the model steps were sent, so far."""
+        return tuple(self._prompts)
 
     @property
     def text(self) -> str:
@@ -114,7 +104,8 @@ class Recorder:
         """The run is being worked on, by this iteration of its loop if it has one."""
         self._began = trio.current_time()
         self._iteration = iteration
-        self._spans[0].end("done")
+        self._open.end("done")
+        self._open = self._spans.open("prompt", "prompt")
         self._what = "thinking"
         facts = self.facts
         self._publish(
@@ -125,12 +116,16 @@ class Recorder:
         """Take note of a batch. Called for every piece of an answer: the common case is an append."""
         for event in batch:
             if type(event) is Text:
+                if self._is_silent:
+                    self._first_piece()
                 if self._first_token is None:
                     self._first_token = trio.current_time() - (self._began or self._accepted)
                 self._what = "writing the answer"
                 self._text.append(event.text)
                 self._chars += len(event.text)
             elif type(event) is Thinking:
+                if self._is_silent:
+                    self._first_piece()
                 self._thinking.append(event.text)
             elif type(event) is ModelStarted:
                 self._model_started(event)
@@ -162,7 +157,7 @@ class Recorder:
             text_chars=self._chars,
             output_tokens=len(self._text),
             first_token=self._first_token,
-            spans=tuple(span.view() for span in self._spans),
+            spans=self._spans.view(),
             task=facts.task,
             parent_run_id=facts.parent_run_id,
         )
@@ -178,7 +173,7 @@ class Recorder:
             profile=facts.profile,
             state=state,
             started_at=self.accepted_at,
-            title=facts.title,
+            title=self._redactor.text(facts.title),
             task=facts.task,
             parent_run_id=facts.parent_run_id,
         )
@@ -187,29 +182,30 @@ class Recorder:
         """Close what is open and make the run's record."""
         self._what = "storing"
         now = trio.current_time()
-        cut_short = isinstance(final, RunFailed)
-        for span in self._spans:
-            span.end("error" if cut_short else "done")
+        if isinstance(final, RunFailed):
+            self._cut_off(final)
+        else:
+            self._calls += [self._client_call(call, final.steps) for call in final.client_calls]
+        self._spans.close_all("error" if isinstance(final, RunFailed) else "done")
         for started, span in self._tools.values():
             self._calls.append(self._call(started.step, started.call, span, "", ok=False))
         self._tools.clear()
         record = msgspec.structs.replace(
             self.opening("done"),
             model=self._model,
-            text=self.text,
-            thinking="".join(self._thinking),
+            text=self._redactor.text(self.text),
+            thinking=self._redactor.text("".join(self._thinking)),
             queued=(now if self._began is None else self._began) - self._accepted,
             duration=now - self._accepted,
             first_token=self._first_token,
             steps=tuple(self._steps),
+            spans=self._spans.view(),
         )
         if isinstance(final, RunFinished):
-            for call in final.client_calls:
-                self._calls.append(self._client_call(call, final.steps))
             return msgspec.structs.replace(
                 record,
                 model=final.model,
-                text=final.text or record.text,
+                text=self._redactor.text(final.text) or record.text,
                 usage=final.usage,
                 finish_reason=final.finish_reason,
                 tool_calls=tuple(self._calls),
@@ -217,27 +213,64 @@ class Recorder:
         return msgspec.structs.replace(
             record,
             state="cancelled" if final.failure == "cancelled" else "failed",
-            usage=self.usage() if final.failure == "cancelled" else final.usage,
+            usage=self.usage() if self._steps else final.usage,
             failure=final.failure,
-            error=final.message,
+            error=self._redactor.text(final.message),
             cancelled_by=cancelled_by,
             tool_calls=tuple(self._calls),
         )
 
     def usage(self) -> Usage:
-        """Tokens so far: of the finished steps as counted, of failed tries and of the one that goes on about."""
-        total = sum((step.usage for step in self._steps), self._failed)
-        if self._step is None:
-            return total
+        """Tokens so far: of the steps as counted, failed tries too, and of the one that goes on about."""
+        total = sum((step.usage for step in self._steps), Usage())
+        return total if self._step is None else total + self._cut_usage(self._step)
+
+    def _cut_usage(self, step: ModelStarted) -> Usage:
+        """About what a step has cost that was cut off: its prompt was read, and so many pieces came."""
         pieces = len(self._text) + len(self._thinking) - self._step_pieces
-        return total + Usage(self._step.estimated_tokens, pieces, estimated=True)
+        return Usage(step.estimated_tokens, pieces, estimated=True)
+
+    def _cut_off(self, final: RunFailed) -> None:
+        """Keep the model step that the run's end cut off."""
+        if self._step is None:
+            return
+        ended = "cancelled" if final.failure == "cancelled" else "failed"
+        usage, note = self._cut_usage(self._step), self._redactor.text(final.message)
+        if self._model_span is not None:
+            self._model_span.end("error", usage=usage, finish_reason=ended, note=note)
+        self._keep_step(self._step, usage, ended)
+
+    def _keep_step(self, call: ModelStarted | ModelFinished, usage: Usage, ended: StepEnd) -> None:
+        """Keep a call of a model that has ended: one record for each try, whatever came of it."""
+        span = self._model_span
+        self._steps.append(
+            StepRecord(
+                step=call.step,
+                model=call.model,
+                provider=call.provider,
+                usage=usage,
+                finish_reason=ended,
+                started_at=self._step_at,
+                duration=(span.duration if span else None) or 0.0,
+                first_token=span.about.get("first_token") if span else None,
+            )
+        )
+        self._step = None
+
+    def _first_piece(self) -> None:
+        self._is_silent = False
+        if self._model_span is not None:
+            self._model_span.about["first_token"] = trio.current_time() - self._model_span.began
 
     def publish_end(self, record: RunRecord, final: RunFinished | RunFailed) -> None:
         """Publish how the run ended, once it is recorded, and tell its iteration."""
         elapsed_ms = round(record.duration * 1000)
         if isinstance(final, RunFinished):
             if final.client_calls:
-                calls = [{"id": call.id, "name": call.name, "args": call.arguments} for call in final.client_calls]
+                hide = self._redactor.value
+                calls = [
+                    {"id": call.id, "name": call.name, "args": hide(call.arguments)} for call in final.client_calls
+                ]
                 self._publish("client_tool_call", calls=calls)
             self._publish(
                 "request_complete",
@@ -265,32 +298,31 @@ class Recorder:
             iteration.summary["cancelled_by"] = record.cancelled_by
 
     def _model_started(self, event: ModelStarted) -> None:
+        self._open.end("done")
         self._step, self._step_at = event, self._clock.time()
+        place = None
+        if event.prompt is not None:
+            if event.attempt == 1 or not self._prompts:  # another try is sent the same
+                self._prompts.append(SentPrompt(len(self._prompts), event.step, event.prompt))
+            place = len(self._prompts) - 1
+        self._is_silent = True
         self._step_pieces = len(self._text) + len(self._thinking)
         self._model = event.model
         self._what = "thinking"
-        self._model_span = _OpenSpan("model", event.model, self._step_at)
-        self._spans.append(self._model_span)
+        self._model_span = self._spans.open(
+            "model", event.model, step=event.step, provider=event.provider, note=event.reason, prompt=place
+        )
         sizes = {"est_tokens": event.estimated_tokens, "messages": event.messages, "tools": event.tools}
         self._publish("llm_call", iter=event.step, model=event.model, provider=event.provider, **sizes)
         self._progress("loop_llm_start", model=event.model, iteration=event.step, reasoning=event.reason, **sizes)
 
     def _model_finished(self, event: ModelFinished) -> None:
         if self._model_span is not None:
-            self._model_span.end("done", event.duration)
-        self._steps.append(
-            StepRecord(
-                step=event.step,
-                model=event.model,
-                provider=event.provider,
-                usage=event.usage,
-                finish_reason=event.finish_reason,
-                started_at=self._step_at or self._clock.time() - event.duration,
-                duration=event.duration,
-                first_token=event.first_token,
-            )
-        )
-        self._step = None
+            about = {"usage": event.usage, "finish_reason": event.finish_reason, "first_token": event.first_token}
+            durations = ("prompt_duration", "decode_duration", "load_duration")
+            about |= {name: getattr(event, name) for name in durations}
+            self._model_span.end("done", event.duration, **about)
+        self._keep_step(event, event.usage, event.finish_reason)
         self._publish(
             "llm_response",
             iter=event.step,
@@ -308,46 +340,52 @@ class Recorder:
         )
 
     def _model_failed(self, event: ModelFailed) -> None:
+        usage, note = event.usage or Usage(), self._redactor.text(event.error)
         if self._model_span is not None:
-            self._model_span.end("error", event.duration)
-        self._step = None
-        self._failed += event.usage or Usage()
+            self._model_span.end("error", event.duration, usage=event.usage, finish_reason="failed", note=note)
+        if self._step is not None:
+            self._keep_step(self._step, usage, "failed")
+        if event.next == "retry":
+            self._open = self._spans.open("retry", event.next_model, step=event.step, note=note)
+        elif event.next == "fallback":
+            self._spans.open("fallback", event.next_model, step=event.step, note=note).end("done", 0.0)
         kind, more = "llm_failed", dict[str, Any]()
         if event.next == "retry":
             kind, more = "llm_retry", {"retry_in_ms": round(event.pause * 1000)}
         elif event.next == "fallback":
             kind, more = "llm_fallback", {"next_model": event.next_model}
-        about = {"model": event.model, "provider": event.provider, "error": event.error, "attempt": event.attempt}
+        about = {"model": event.model, "provider": event.provider, "error": note, "attempt": event.attempt}
         self._publish(kind, iter=event.step, **about, **more)
 
     def _tool_started(self, event: ToolStarted) -> None:
-        span = _OpenSpan("tool", event.call.name, self._clock.time())
-        self._spans.append(span)
+        span = self._spans.open("tool", event.call.name, step=event.step, call_id=event.call.id)
         self._tools[event.call.id] = (event, span)
         self._what = event.call.name
-        about = {"tool": event.call.name, "call_id": event.call.id, "args": event.call.arguments}
+        arguments = self._redactor.value(event.call.arguments)
+        about = {"tool": event.call.name, "call_id": event.call.id, "args": arguments}
         self._publish("tool_call", **about)
         self._progress("loop_tool_start", **about)
 
     def _tool_finished(self, event: ToolFinished) -> None:
-        _, span = self._tools.pop(event.call.id, (event, _OpenSpan("tool", event.call.name, self._clock.time())))
+        _, span = self._tools.pop(event.call.id, (event, None))
+        span = span or self._spans.open("tool", event.call.name, step=event.step, call_id=event.call.id)
         span.end("done" if event.ok else "error", event.duration)
         self._calls.append(self._call(event.step, event.call, span, event.result, ok=event.ok))
         self._what = next((started.call.name for started, _ in self._tools.values()), "thinking")
         about: dict[str, Any] = {"tool": event.call.name, "call_id": event.call.id}
-        about["result" if event.ok else "error"] = cut(event.result, RESULT_CHARS)
+        about["result" if event.ok else "error"] = cut(self._redactor.text(event.result), RESULT_CHARS)
         self._publish("tool_done", ok=event.ok, duration_ms=round(event.duration * 1000), **about)
         self._progress("loop_tool_done", **about)
 
-    def _call(self, step: int, call: ToolCall, span: _OpenSpan, result: str, *, ok: bool) -> ToolCallRecord:
+    def _call(self, step: int, call: ToolCall, span: OpenSpan, result: str, *, ok: bool) -> ToolCallRecord:
         return ToolCallRecord(
             id=call.id,
             run_id=self.facts.run_id,
             conversation_id=self.facts.conversation_id,
             step=step,
             name=call.name,
-            arguments=_encoder.encode(call.arguments).decode(),
-            result=result,
+            arguments=_encoder.encode(self._redactor.value(call.arguments)).decode(),
+            result=self._redactor.text(result),
             ok=ok,
             started_at=span.at,
             duration=span.duration or 0.0,
@@ -355,7 +393,8 @@ class Recorder:
 
     def _client_call(self, call: ToolCall, step: int) -> ToolCallRecord:
         """A call that the client now runs: how it went is in the tool message that comes back."""
-        span = _OpenSpan("tool", call.name, self._clock.time())
+        span = self._spans.open("tool", call.name, step=step, call_id=call.id, note="for the client to run")
+        span.end("done", 0.0)
         record = self._call(step, call, span, "", ok=True)
         return msgspec.structs.replace(record, owner="client")
 

@@ -33,6 +33,7 @@ from thane.loops.loop import Iteration, IterationFailed
 from thane.loops.registry import LoopRegistry
 from thane.memory.archive import Archive
 from thane.memory.records import ConversationRecord
+from thane.redaction import Redactor, known_secrets
 from thane.router.profiles import find_profile
 from thane.turn import Batch, Turn
 
@@ -84,6 +85,7 @@ class Conversations:
         self._events = events
         self._clock = clock
         self._ids = ids
+        self._redactor = Redactor(known_secrets(settings))
         remembered = Remembered(self._limits.remembered)
         self._lookup = Lookup(archive, remembered, self._limits, clock)
         self._conductor = Conductor(
@@ -246,7 +248,7 @@ class Conversations:
         return ticket
 
     def _ticket(self, turn: Turn, where: Place, facts: RunFacts, conversation: Conversation | None) -> Ticket:
-        recorder = Recorder(facts, self._events, self._clock)
+        recorder = Recorder(facts, self._events, self._clock, self._redactor)
         ticket = Ticket(turn, where, recorder, reply_batches=self._limits.reply_batches)
         if not self._tickets:
             self._idle = trio.Event()

@@ -84,6 +84,7 @@ KINDS: dict[Source, dict[str, str]] = {
             "A branch of the task tree failed and will be restarted: branch, error, retry_in_ms, restarts"
         ),
         "branch_restarted": "A branch runs again: branch, restarts",
+        "runs_swept": ("Old runs or prompts were deleted, by the limits of `runs`: runs, prompts, pieces, kept_bytes"),
         "request_refused": "A request was refused at the door: listener, reason, status, path",
     },
 }

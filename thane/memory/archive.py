@@ -14,23 +14,31 @@ from thane.clock import Clock, iso
 from thane.config import settings as config
 from thane.errors import ClientError
 from thane.memory import rows, sessions
+from thane.memory.prompts import KeptPrompt, PackedPrompt, Packer, read_prompt
 from thane.memory.query import words_of
-from thane.memory.records import ConversationRecord, Holder, MessageRecord, RunRecord
+from thane.memory.records import ConversationRecord, Holder, MessageRecord, RunRecord, SentPrompt
 from thane.memory.search import Search
 from thane.memory.sessions import Sessions
-from thane.storage import conversation_rows, run_rows, search_rows
+from thane.storage import conversation_rows, prompt_rows, run_rows, search_rows
 from thane.storage.database import Database
 
 
 class Archive:
     """Every method raises DependencyError when the disk fails."""
 
-    def __init__(self, database: Database, clock: Clock, settings: config.Archive = config.Archive()) -> None:  # noqa: B008 frozen
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        settings: config.Archive = config.Archive(),  # noqa: B008 frozen
+        packer: Packer | None = None,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._idle_seconds = settings.session_idle_minutes * 60
         self.sessions = Sessions(database, clock, settings)
         self.search = Search(database, settings)
+        self._packer = packer or Packer()
 
     async def recover(self) -> int:
         """Mark the runs that the last Thane left queued or running as interrupted; how many there were.
@@ -52,9 +60,13 @@ class Archive:
         self._database.post(store)
 
     async def run_ended(
-        self, conversation: ConversationRecord, run: RunRecord, messages: Sequence[MessageRecord]
+        self,
+        conversation: ConversationRecord,
+        run: RunRecord,
+        messages: Sequence[MessageRecord],
+        prompts: Sequence[SentPrompt] = (),
     ) -> None:
-        """Store the run, its steps and tool calls, and its messages: durable on return, all or nothing.
+        """Store the run, its steps, spans, tool calls and prompts, and its messages: durable on return, all or nothing.
 
         `messages` are given in the order of the conversation and may begin with what is stored already: a message
         whose key the conversation has is not stored twice. The same run id again replaces what was stored for it.
@@ -63,13 +75,18 @@ class Archive:
         """
 
         idle_seconds = self._idle_seconds
+        packer = self._packer
+
+        def packed() -> list[PackedPrompt]:
+            return [packer.pack(each.place, each.step, each.prompt) for each in prompts if packer.is_wanted]
 
         def store(connection: sqlite3.Connection) -> None:
             try:
-                _store_ended_run(connection, conversation, run, messages, idle_seconds)
+                _store_ended_run(connection, conversation, run, messages, packed(), idle_seconds=idle_seconds)
             except UnicodeEncodeError:  # a model's or a tool's half of a surrogate pair must not cost the turn
                 whole = [rows.mended(message) for message in messages]
-                _store_ended_run(connection, rows.mended(conversation), rows.mended(run), whole, idle_seconds)
+                mended = rows.mended(conversation), rows.mended(run), whole
+                _store_ended_run(connection, *mended, packed(), idle_seconds=idle_seconds)
 
         await self._database.write(store)
 
@@ -100,9 +117,18 @@ class Archive:
         return tuple(map(rows.message_record, found))
 
     async def run(self, run_id: str) -> RunRecord | None:
-        """With its steps and tool calls."""
-        found = await self._database.read(lambda c: run_rows.find_run(c, run_id))
+        """With its steps, tool calls and spans, and what is told of its prompts."""
+        found = await self._database.read(lambda c: _find_run(c, run_id))
         return None if found is None else rows.run_record(*found)
+
+    async def prompt(self, prompt_hash: str) -> KeptPrompt | None:
+        """The prompt of this name (see `PromptRecord.hash`), or None when it is not, or no longer, kept."""
+        try:
+            node_hash = bytes.fromhex(prompt_hash)
+        except ValueError:
+            return None
+        pieces = await self._database.read(lambda c: prompt_rows.find_chain(c, node_hash))
+        return read_prompt(prompt_hash, pieces) if pieces else None
 
     async def runs(self, *, conversation_id: str = "", limit: int = 50) -> tuple[RunRecord, ...]:
         """Latest start first, without steps and tool calls: ask for one run to have those."""
@@ -120,14 +146,19 @@ def _store_ended_run(
     conversation: ConversationRecord,
     run: RunRecord,
     messages: Sequence[MessageRecord],
+    prompts: Sequence[PackedPrompt],
+    *,
     idle_seconds: float,
 ) -> None:
     if conversation.id:
         conversation_rows.store_conversation(connection, rows.conversation_row(conversation))
     steps, tool_calls = rows.step_rows(run), rows.tool_call_rows(run)
-    if run_rows.store_ended_run(connection, rows.run_row(run), steps, tool_calls):
+    if run_rows.store_ended_run(connection, rows.run_row(run), steps, tool_calls, rows.span_rows(run)):
+        prompt_rows.delete_run_prompts(connection, run.id)
         keys = [message.key for message in messages]
         conversation_rows.delete_messages_of_run(connection, conversation.id, run.id, keys)
+    for prompt in prompts:
+        prompt_rows.store_run_prompt(connection, run.id, prompt.links, prompt.about)
     if conversation.id:
         new = _unstored(connection, messages)
         if new:
@@ -136,6 +167,11 @@ def _store_ended_run(
             )
             conversation_rows.add_messages(connection, session_id, list(map(rows.message_row, new)))
             search_rows.add_words(connection, words_of(" ".join(message.message.content for message in new)))
+
+
+def _find_run(connection: sqlite3.Connection, run_id: str) -> tuple[rows.Row, *tuple[list[rows.Row], ...]] | None:
+    found = run_rows.find_run(connection, run_id)
+    return None if found is None else (*found, prompt_rows.list_run_prompts(connection, run_id))
 
 
 def _unstored(connection: sqlite3.Connection, messages: Sequence[MessageRecord]) -> list[MessageRecord]:

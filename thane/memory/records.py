@@ -6,9 +6,12 @@ from typing import Literal
 
 import msgspec
 
-from thane.turn import Channel, FailureKind, FinishReason, Message, Usage
+from thane.turn import Channel, FailureKind, FinishReason, Message, Prompt, Usage
 
 type RunState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
+type StepEnd = FinishReason | Literal["cancelled", "failed"]
+"""How a model step ended; the last two for one that was cut off, whose counts are estimated."""
+type SpanKind = Literal["queue", "prompt", "model", "tool", "retry", "fallback", "error"]
 
 
 class ConversationRecord(msgspec.Struct, frozen=True):
@@ -59,10 +62,55 @@ class StepRecord(msgspec.Struct, frozen=True):
     model: str
     provider: str
     usage: Usage
-    finish_reason: FinishReason
+    finish_reason: StepEnd
     started_at: float
     duration: float
     first_token: float | None = None
+
+
+class Span(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One bar of a run's waterfall. `started_at` is epoch seconds; `duration` is None while it goes on.
+
+    `note` says in words why: of a model step why this model, of a failed one what was wrong. `first_token` is in
+    seconds from the span's start. `call_id` is a tool's; `prompt` is the place of what a model step was sent.
+    """
+
+    kind: SpanKind
+    name: str
+    started_at: float
+    duration: float | None
+    state: Literal["running", "done", "error"]
+    step: int = 0
+    first_token: float | None = None
+    provider: str = ""
+    note: str = ""
+    call_id: str = ""
+    usage: Usage | None = None
+    finish_reason: StepEnd | None = None
+    prompt_duration: float | None = None
+    decode_duration: float | None = None
+    load_duration: float | None = None
+    prompt: int | None = None
+
+
+class SentPrompt(msgspec.Struct, frozen=True):
+    """What a model step was sent, on its way to be kept. `place` counts a run's prompts from 0."""
+
+    place: int
+    step: int
+    prompt: Prompt
+
+
+class PromptRecord(msgspec.Struct, frozen=True):
+    """That a model step was sent a prompt. `hash` names its content; `bytes` is the size of all its text."""
+
+    place: int
+    step: int
+    hash: str
+    messages: int
+    tools: int
+    bytes: int
+    options: str = "{}"  # JSON
 
 
 class RunRecord(msgspec.Struct, frozen=True):
@@ -94,6 +142,8 @@ class RunRecord(msgspec.Struct, frozen=True):
     tool_calls: tuple[ToolCallRecord, ...] = ()
     task: str = ""
     parent_run_id: str = ""
+    spans: tuple[Span, ...] = ()
+    prompts: tuple[PromptRecord, ...] = ()
 
 
 class Holder(msgspec.Struct, frozen=True):

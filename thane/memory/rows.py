@@ -7,7 +7,15 @@ from typing import Any
 
 import msgspec
 
-from thane.memory.records import ConversationRecord, MessageRecord, RunRecord, StepRecord, ToolCallRecord
+from thane.memory.records import (
+    ConversationRecord,
+    MessageRecord,
+    PromptRecord,
+    RunRecord,
+    Span,
+    StepRecord,
+    ToolCallRecord,
+)
 from thane.turn import Message, ToolCall, Usage
 
 type Row = tuple[Any, ...]
@@ -24,6 +32,7 @@ class _Extra(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 _NOTHING = _Extra()
+_SPAN_COLUMNS = ("kind", "name", "state", "started_at", "duration", "step")
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(_Extra).decode
 
@@ -83,7 +92,13 @@ def run_row(run: RunRecord) -> Row:
     )
 
 
-def run_record(row: Row, steps: Sequence[Row] = (), tool_calls: Sequence[Row] = ()) -> RunRecord:
+def run_record(
+    row: Row,
+    steps: Sequence[Row] = (),
+    tool_calls: Sequence[Row] = (),
+    spans: Sequence[Row] = (),
+    prompts: Sequence[Row] = (),
+) -> RunRecord:
     id_, conversation_id, loop_id, channel, profile, state, started_at, title, model, text, thinking, *rest = row
     *usage, finish_reason, failure, error, cancelled_by, queued, duration, first_token, task, parent_run_id = rest
     return RunRecord(
@@ -93,6 +108,8 @@ def run_record(row: Row, steps: Sequence[Row] = (), tool_calls: Sequence[Row] = 
         tuple(tool_call_record(call) for call in tool_calls),
         task,
         parent_run_id,
+        tuple(_span(span) for span in spans),
+        tuple(_prompt_record(prompt) for prompt in prompts),
     )
 
 
@@ -126,6 +143,26 @@ def tool_call_record(row: Row) -> ToolCallRecord:
     return ToolCallRecord(
         id_, run_id, conversation_id, step, name, arguments, result, bool(ok), started_at, duration, owner
     )
+
+
+def span_rows(run: RunRecord) -> list[Row]:
+    """What only some spans have is JSON in the last column."""
+    rows: list[Row] = []
+    for place, span in enumerate(run.spans):
+        extra = msgspec.to_builtins(span)
+        columns = [extra.pop(name, 0) for name in _SPAN_COLUMNS]
+        rows.append((run.id, place, *columns, _encode(extra).decode() if extra else None))
+    return rows
+
+
+def _span(row: Row) -> Span:
+    _, _, *columns, extra = row
+    return msgspec.convert(dict(zip(_SPAN_COLUMNS, columns, strict=True)) | msgspec.json.decode(extra or "{}"), Span)
+
+
+def _prompt_record(row: Row) -> PromptRecord:
+    place, step, node_hash, options, messages, tools, size = row
+    return PromptRecord(place, step, node_hash.hex(), messages, tools, size, options)
 
 
 def _usage_columns(usage: Usage) -> Row:

@@ -1,4 +1,4 @@
-"""SQL of `runs`, `steps` and `tool_calls`: functions of a connection, for use inside a `Database` operation.
+"""SQL of `runs`, `steps`, `tool_calls` and `spans`: functions of a connection, for use inside a `Database` operation.
 
 Rows are tuples in the order of the columns named here; `thane.memory.rows` turns them into records and back.
 """
@@ -25,6 +25,7 @@ TOOL_CALL_COLUMNS = (
     *("run_id", "place", "id", "conversation_id", "step", "name", "arguments", "result", "ok"),
     *("started_at", "duration", "owner"),
 )
+SPAN_COLUMNS = ("run_id", "place", "kind", "name", "state", "started_at", "duration", "step", "extra")
 
 
 def _insert(table: str, columns: Sequence[str]) -> str:
@@ -39,6 +40,7 @@ _INSERT_RUN = (
 _INSERT_OPEN_RUN = _INSERT_RUN + " where state in ('queued', 'running')"
 _INSERT_STEP = _insert("steps", STEP_COLUMNS)
 _INSERT_TOOL_CALL = _insert("tool_calls", TOOL_CALL_COLUMNS)
+_INSERT_SPAN = _insert("spans", SPAN_COLUMNS)
 _READ_RUN = f"select {', '.join(RUN_COLUMNS)} from runs"  # noqa: S608 - only names from above
 
 
@@ -47,7 +49,13 @@ def store_open_run(connection: sqlite3.Connection, row: Row) -> None:
     connection.execute(_INSERT_OPEN_RUN, row)
 
 
-def store_ended_run(connection: sqlite3.Connection, row: Row, steps: Sequence[Row], tool_calls: Sequence[Row]) -> bool:
+def store_ended_run(
+    connection: sqlite3.Connection,
+    row: Row,
+    steps: Sequence[Row],
+    tool_calls: Sequence[Row],
+    spans: Sequence[Row] = (),
+) -> bool:
     """Insert or replace a run with all that belongs to it. True when it had been stored as ended before."""
     run_id = row[0]
     state = connection.execute("select state from runs where id = ?", (run_id,)).fetchone()
@@ -56,8 +64,10 @@ def store_ended_run(connection: sqlite3.Connection, row: Row, steps: Sequence[Ro
     if repeated:
         connection.execute("delete from steps where run_id = ?", (run_id,))
         connection.execute("delete from tool_calls where run_id = ?", (run_id,))
+        connection.execute("delete from spans where run_id = ?", (run_id,))
     connection.executemany(_INSERT_STEP, steps)
     connection.executemany(_INSERT_TOOL_CALL, tool_calls)
+    connection.executemany(_INSERT_SPAN, spans)
     return repeated
 
 
@@ -68,8 +78,8 @@ def interrupt_open_runs(connection: sqlite3.Connection, error: str) -> int:
     ).rowcount
 
 
-def find_run(connection: sqlite3.Connection, run_id: str) -> tuple[Row, list[Row], list[Row]] | None:
-    """The run, its steps and its tool calls, in order."""
+def find_run(connection: sqlite3.Connection, run_id: str) -> tuple[Row, list[Row], list[Row], list[Row]] | None:
+    """The run, its steps, its tool calls and its spans, in order."""
     run = connection.execute(f"{_READ_RUN} where id = ?", (run_id,)).fetchone()
     if run is None:
         return None
@@ -81,7 +91,11 @@ def find_run(connection: sqlite3.Connection, run_id: str) -> tuple[Row, list[Row
         f"select {', '.join(TOOL_CALL_COLUMNS)} from tool_calls where run_id = ? order by place",  # noqa: S608 - only names from above
         (run_id,),
     )
-    return run, steps.fetchall(), tool_calls.fetchall()
+    spans = connection.execute(
+        f"select {', '.join(SPAN_COLUMNS)} from spans where run_id = ? order by place",  # noqa: S608 - only names from above
+        (run_id,),
+    )
+    return run, steps.fetchall(), tool_calls.fetchall(), spans.fetchall()
 
 
 def list_runs(connection: sqlite3.Connection, conversation_id: str, limit: int) -> list[Row]:
@@ -90,3 +104,17 @@ def list_runs(connection: sqlite3.Connection, conversation_id: str, limit: int) 
     return connection.execute(
         f"{_READ_RUN}{where} order by started_at desc, id desc limit ?", (*which, limit)
     ).fetchall()
+
+
+def delete_runs_before(connection: sqlite3.Connection, before: float, most: int) -> int:
+    """Delete at most `most` ended runs that started before `before`, oldest first, with all that belongs to them.
+
+    Messages stay: they are the conversation's.
+    """
+    found = connection.execute(
+        "select id from runs where started_at < ? and state not in ('queued', 'running') order by started_at limit ?",
+        (before, most),
+    ).fetchall()
+    for table, column in (("steps", "run_id"), ("tool_calls", "run_id"), ("runs", "id")):  # the rest goes with the run
+        connection.executemany(f"delete from {table} where {column} = ?", found)  # noqa: S608 - names from above
+    return len(found)

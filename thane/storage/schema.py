@@ -10,7 +10,7 @@ import sqlite3
 from pathlib import Path
 
 from thane.errors import ConfigurationError
-from thane.storage.migrations import archive_and_events, log_lines, parent_runs, sessions_and_search
+from thane.storage.migrations import archive_and_events, log_lines, parent_runs, runs_and_prompts, sessions_and_search
 
 APPLICATION_ID = 0x5468_6E65  # "Thne"; tells a Thane database from any other SQLite file
 
@@ -19,6 +19,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     sessions_and_search.STATEMENTS,
     parent_runs.STATEMENTS,
     log_lines.STATEMENTS,
+    runs_and_prompts.STATEMENTS,
 )
 """Statements of each step; the first leads from an empty database to version 1."""
 

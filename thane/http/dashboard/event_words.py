@@ -183,6 +183,13 @@ _SAYINGS: dict[str, Callable[[Data], Line]] = {
     "stopped": lambda _: Line("everything was taken down"),
     "branch_crashed": lambda d: Line(_join(f"{d.get('branch')}: {d.get('error')}", _pause(d, "restart in")), "error"),
     "branch_restarted": lambda d: Line(_join(f"{d.get('branch')} runs again", f"restart {d.get('restarts')}"), "done"),
+    "runs_swept": lambda d: Line(
+        _join(
+            words.plural(int(d.get("runs") or 0), "old run"),
+            words.plural(int(d.get("prompts") or 0), "old prompt"),
+            "deleted",
+        )
+    ),
     "request_refused": lambda d: Line(
         _join(f"{d.get('status')} on {d.get('listener')}", d.get("path"), d.get("reason")), "warn"
     ),

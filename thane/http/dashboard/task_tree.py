@@ -19,7 +19,15 @@ from thane.loops.status import LoopStatus
 type Kind = Literal["service", "channel", "conversation", "more", "turn", "step"]
 
 LIVELY = frozenset({"processing", "queued", "error"})
-STEP_ICONS = {"model": "models", "tool": "tool", "queue": "clock", "error": "bolt"}
+STEP_ICONS = {
+    "model": "models",
+    "tool": "tool",
+    "queue": "clock",
+    "prompt": "doc",
+    "retry": "retry",
+    "fallback": "branch",
+    "error": "bolt",
+}
 
 
 class TreeNode(msgspec.Struct, frozen=True, kw_only=True):
