@@ -112,6 +112,7 @@ class Builder:
                 ids=self._ids,
             )
         )
+        supervisor = Supervisor(settings.supervisor, bus, self._random)
         rooms = Rooms(
             settings=settings,
             clock=self._clock,
@@ -121,6 +122,14 @@ class Builder:
             bus=bus,
             archive=archive,
             journal=journal,
+            statistics={
+                "conversations": conversations.statistics,
+                "loops": registry.statistics,
+                "events": bus.statistics,
+                "journal": journal.statistics,
+                "database": database.statistics,
+                "restarts": lambda: supervisor.restarts,
+            },
             conversations=conversations,
             loops=registry,
             home=home,
@@ -129,8 +138,7 @@ class Builder:
             embedder=await self._open_embedder(catalogue),
         )
         retention = Retention(database, settings.runs, bus, self._clock)
-        branches = Supervisor(settings.supervisor, bus, self._random)
-        return Built(rooms, branches, catalogue, native, ollama, journal, retention)
+        return Built(rooms, supervisor, catalogue, native, ollama, journal, retention)
 
     async def _bind(self) -> tuple[Listener, Listener | None]:
         native = listeners.bind_native(self._settings.listen)

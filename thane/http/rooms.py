@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 class Rooms:
     """Collaborators of the routes. `models` lists the models that providers have now; `started_at` is epoch seconds.
 
-    `embedder` is the model server that makes embeddings, where there is one.
+    `statistics` gives the counters of each long-lived part, by its name. `embedder` is the model server that
+    makes embeddings, where there is one.
     """
 
     settings: Settings
@@ -43,3 +44,4 @@ class Rooms:
     models: Callable[[], tuple[ModelInfo, ...]]
     embedder: Embedder | None = None
     journal: Journal | None = None
+    statistics: Mapping[str, Callable[[], object]] = field(default_factory=dict[str, "Callable[[], object]"])

@@ -13,11 +13,12 @@ from tests.conversations import doubles
 from tests.conversations.doubles import Script
 from thane.config.settings import Events, Limits, Settings
 from thane.events.bus import EventBus
-from thane.http.native import conversations, loops, runs
+from thane.http.native import conversations, logs, loops, runs
 from thane.http.problems import native_problem
 from thane.http.quart_app import ThaneApp
 from thane.http.rooms import Rooms
 from thane.ids import Ids
+from thane.journal.index import Journal
 from thane.testing.clock import TrioClock
 from thane.testing.serving import Answer, Served, serving
 
@@ -47,7 +48,9 @@ class Site:
 
 
 @asynccontextmanager
-async def site(script: Script = doubles.echo, **events: float) -> AsyncGenerator[Site]:
+async def site(
+    script: Script = doubles.echo, *, journal: Journal | None = None, **events: float
+) -> AsyncGenerator[Site]:
     settings = Settings(events=Events(**events))  # pyright: ignore[reportArgumentType] counts are whole here
     clock, nothing = TrioClock(), cast("Any", None)
     bus = EventBus(settings.events, clock)
@@ -65,9 +68,10 @@ async def site(script: Script = doubles.echo, **events: float) -> AsyncGenerator
             home=None,
             health=nothing,
             models=lambda: (),
+            journal=journal,
         )
         app: Any = ThaneApp("native", limits=Limits(), problems=native_problem)
-        for each in (conversations, loops, runs):
+        for each in (conversations, loops, logs, runs):
             app.register_blueprint(each.routes(rooms))
         async with serving(app) as served:
             yield Site(served, house, bus)

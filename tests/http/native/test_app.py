@@ -11,7 +11,7 @@ from trio.testing import MockClock
 
 from tests.http.scripted import Site, post, site
 from thane.config.settings import AvailableModel, Models, Settings
-from thane.http.native.system import spoken_duration
+from thane.http.vitals import spoken_duration
 from thane.models.provider import ModelInfo
 
 PROFILES = ["latest", "command", "trigger", "premium", "ops", "peer", "local", "openclaw"]

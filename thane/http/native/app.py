@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from thane.http.dashboard import routes as dashboard
-from thane.http.native import archive, chat, conversations, events, loops, models, runs, sessions, system, tool_calls
+from thane.http.native import (
+    archive,
+    chat,
+    conversations,
+    events,
+    logs,
+    loops,
+    models,
+    runs,
+    sessions,
+    system,
+    tool_calls,
+)
 from thane.http.ollama.app import API as OLLAMA_API
 from thane.http.openai import app as openai
 from thane.http.openapi import routes as openapi
@@ -24,6 +36,7 @@ ROUTES = (
     sessions.routes,
     tool_calls.routes,
     loops.routes,
+    logs.routes,
     events.routes,
     openapi.routes,
     dashboard.routes,

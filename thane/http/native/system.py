@@ -1,18 +1,17 @@
-"""What Thane is and how it does: version and health."""
+"""What Thane is and how it does: version, health, figures."""
 
 from __future__ import annotations
 
 import msgspec
 from quart import Blueprint, Response
 
-from thane.http.native.answers import answer
+from thane.http.native.answers import answer, fields
 from thane.http.rooms import Rooms
-
-_SECONDS = {"h": 3600, "m": 60}
+from thane.http.vitals import spoken_duration, system
 
 
 def routes(rooms: Rooms) -> Blueprint:
-    """`GET /v1/version`, `/health`, `/health/live`, `/health/ready`."""
+    """`GET /v1/version`, `/v1/system`, `/health`, `/health/live`, `/health/ready`."""
     blueprint = Blueprint("system", __name__)
 
     @blueprint.get("/v1/version")
@@ -21,6 +20,13 @@ def routes(rooms: Rooms) -> Blueprint:
         seconds = max(0.0, rooms.clock.time() - rooms.started_at)
         up = {"uptime": spoken_duration(seconds), "uptime_seconds": round(seconds, 1)}
         return answer(msgspec.structs.asdict(rooms.version) | up)
+
+    @blueprint.get("/v1/system")
+    @blueprint.get("/api/system")
+    async def whole() -> Response:
+        """How Thane does: `{"status","uptime","version","health":{name:…},"process":{…},"statistics":{part:{…}}}`, with
+        the counters of every long-lived part."""
+        return answer(fields(system(rooms)))
 
     @blueprint.get("/health")
     async def health() -> Response:
@@ -40,13 +46,3 @@ def routes(rooms: Rooms) -> Blueprint:
         return answer({"status": "draining" if draining else "ready"}, 503 if draining else 200)
 
     return blueprint
-
-
-def spoken_duration(seconds: float) -> str:
-    """As the reference writes it: `3h42m0s`, `5m1s`, `12s`."""
-    left, text = int(seconds), ""
-    for unit, size in _SECONDS.items():
-        amount, left = divmod(left, size)
-        if amount or text:
-            text += f"{amount}{unit}"
-    return f"{text}{left}s"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
+
+import msgspec
 
 from thane.conversations.live import LiveRun
 from thane.events.encoding import EventFrame
+from thane.health.watch import Dependency
 from thane.http.openapi.shape import Object, Shape, about
+from thane.http.vitals import Process
 from thane.memory.records import ConversationRecord, RunRecord
 from thane.turn import Channel, FinishReason, Usage
 from thane.version import Version
@@ -123,3 +127,57 @@ class EventPage(Shape):
     count: int
     first_seq: Annotated[int, about("The oldest number that is kept.")]
     last_seq: Annotated[int, about("The newest number that there is.")]
+
+
+class LogLineShape(Shape):
+    id: int
+    at: str
+    level: Literal["trace", "debug", "info", "warning", "error", "critical"]
+    subsystem: Annotated[str, about("The part of Thane that says it.")]
+    message: str
+    run_id: Annotated[str, about("Empty where there is none, as are the other ids.")]
+    conversation_id: str
+    loop_id: str
+    tool: str
+    model: str
+    attributes: dict[str, Any]
+    source_file: str
+    source_line: int
+
+
+class LogPage(Shape):
+    lines: Annotated[tuple[LogLineShape, ...], about("Newest first.")]
+    count: int
+    next: Annotated[str | None, about("For `before`; null on the last page.")]
+
+
+class LogEntry(Shape, rename="pascal"):
+    id: int = msgspec.field(name="ID")
+    timestamp: str
+    level: str
+    msg: str
+    request_id: str = msgspec.field(name="RequestID")
+    session_id: str = msgspec.field(name="SessionID")
+    conversation_id: str = msgspec.field(name="ConversationID")
+    subsystem: str
+    tool: str
+    model: str
+    attrs: Annotated[str, about("JSON text.")]
+    source_file: str
+    source_line: int
+
+
+class LogEntries(Shape):
+    entries: Annotated[tuple[LogEntry, ...], about("Newest first.")]
+    count: int
+
+
+class SystemAnswer(Shape):
+    status: Literal["healthy", "degraded", "draining"]
+    uptime: Annotated[str, about("As in `3h42m0s`.")]
+    uptime_seconds: float
+    started_at: str
+    version: Version
+    health: Annotated[dict[str, Dependency], about("By name.")]
+    process: Process
+    statistics: Annotated[dict[str, dict[str, Any]], about("Counters of each long-lived part, by its name.")]

@@ -36,6 +36,14 @@ _NOT_MADE = {501: "No model makes embeddings."}
 _NO_MODEL = {404: "No such model."}
 _LOOPS = Told(title="List the loops", answer=tuple[LoopStatus, ...])
 _LOOP_STREAM = Told(title="Follow the loops", streams=SSE)
+_NO_LOOP = {404: "No such loop."}
+_NO_INDEX = {503: "No lines are kept (`logging.index_rows` is 0)."}
+_LINES = (
+    Query("level", "Least level: `trace`, `debug`, `info`, `warning`, `error`."),
+    LIMIT,
+    Query("before", "The `next` of the page before."),
+)
+_SYSTEM_LINES = (Query("run_id", "Only those of this run."), Query("requests", "`1`: those about requests too."))
 _SHUT = {501: "Always."}
 _NO_CLOUD = {403: "Always."}
 _OPEN_SOCKET = {101: "The WebSocket is open."}
@@ -78,6 +86,20 @@ OWN: Mapping[str, Told] = {
         answer=native.Stopped,
         statuses={200: "It has ended.", 202: "It has not ended yet."},
         errors={404: "No such loop."},
+    ),
+    "GET /v1/loops/{loop_id}/logs": Told(
+        title="Read a loop's log lines", answer=native.LogPage, query=_LINES, errors=_NO_LOOP | _NO_INDEX
+    ),
+    "GET /api/loops/{loop_id}/logs": Told(
+        title="Read a loop's log lines", answer=native.LogEntries, query=_LINES[:2], errors=_NO_LOOP | _NO_INDEX
+    ),
+    "GET /v1/system": Told(title="Ask how the whole does", answer=native.SystemAnswer),
+    "GET /api/system": Told(title="Ask how the whole does", answer=native.SystemAnswer),
+    "GET /v1/system/logs": Told(
+        title="Read log lines", answer=native.LogPage, query=(*_LINES, *_SYSTEM_LINES), errors=_NO_INDEX
+    ),
+    "GET /api/system/logs": Told(
+        title="Read log lines", answer=native.LogEntries, query=(*_LINES[:2], *_SYSTEM_LINES), errors=_NO_INDEX
     ),
     "GET /v1/events": Told(
         title="Follow the events",
@@ -253,6 +275,8 @@ _BEGINNINGS = {
     "/v1/telemetry/tools": "Archive",
     "/v1/loops": "Loops",
     "/api/loops": "Loops",
+    "/v1/system": "Thane",
+    "/api/system": "Thane",
     "/v1/events": "Events",
     "/ws/events": "Events",
     "/v1/version": "Thane",
