@@ -23,6 +23,7 @@ from thane import logs
 from thane.assembly import Builder, Built
 from thane.clock import SystemClock
 from thane.config.load import Loaded
+from thane.conversations.summariser import Summariser
 from thane.http.guard import guarded
 from thane.http.listeners import Listener
 from thane.http.native.app import build_native
@@ -136,6 +137,13 @@ class _Tree:
             branches[f"health of {provider.name}"] = partial(
                 health.watch, provider.name, partial(self._catalogue.ask, provider)
             )
+        summariser = Summariser(
+            self._rooms.archive.sessions,
+            self._rooms.conversations,
+            self._rooms.settings.archive,
+            able=lambda: bool(self._catalogue.remote()),
+        )
+        branches["session summaries"] = summariser.run
         embedded = self._catalogue.get("embedded")
         if isinstance(embedded, EmbeddedProvider):
             branches["language"] = partial(_learn, embedded, self._rooms.settings.language)

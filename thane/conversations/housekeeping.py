@@ -29,6 +29,9 @@ _WITHOUT_HEADING = {
     "Your task is to reflect the speaker's likely facial expression": "emoji_generation",
     "You have been provided with a set of responses": "moa_response_generation",
 }
+OWN_TASKS = frozenset({"session_summary", "fact_extraction", "compaction"})
+"""What Thane asks a model for itself (`thane.conversations.asking`): the model that the turn names may be asked."""
+
 _HISTORY = re.compile(r"<chat_history>\n?(.*)\n?</chat_history>", re.DOTALL)
 _SPEAKER = re.compile(r"^(USER|ASSISTANT|SYSTEM|TOOL): ", re.MULTILINE)
 _WORD = re.compile(r"[^\W\d_]{4,}")
@@ -97,11 +100,15 @@ def _first_words(prompt: str) -> str:
 def _tags(prompt: str) -> list[str]:
     """The words that the quoted chat uses most, first used first; `General` where there are none."""
     counts: dict[str, int] = {}
-    for word in _WORD.findall(_SPEAKER.sub("", _history(prompt))):
-        if word.lower() not in _COMMON:
-            counts[word.lower()] = counts.get(word.lower(), 0) + 1
+    for word in telling_words(_SPEAKER.sub("", _history(prompt))):
+        counts[word] = counts.get(word, 0) + 1
     most = sorted(counts, key=lambda word: -counts[word])[:_TAGS]
     return [word.capitalize() for word in most] or ["General"]
+
+
+def telling_words(text: str) -> list[str]:
+    """The words of a text that say what it is about, in lower case."""
+    return [word for word in map(str.lower, _WORD.findall(text)) if word not in _COMMON]
 
 
 def _first_response(prompt: str) -> str:

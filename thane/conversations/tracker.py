@@ -237,7 +237,7 @@ class Conversations:
             conversation_id="",
             loop_id="",
             channel=turn.caller.channel,
-            profile=HOUSEKEEPING_PROFILE,
+            profile=(task in housekeeping.OWN_TASKS and turn.model) or HOUSEKEEPING_PROFILE,
             title=title(task.replace("_", " ").capitalize()),
             conversation_title=task.replace("_", " ").capitalize(),
             turn_number=1,
