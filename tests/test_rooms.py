@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "thane"
 
-ANY = ["turn", "errors", "clock", "ids", "backoff", "config", "events.event", "version", "redaction"]
+ANY = ["turn", "errors", "clock", "ids", "backoff", "config", "events.event", "version", "redaction", "answer_format"]
 """What every room may use: the types that rooms meet in, time, ids, settings, the vocabulary of events."""
 
 MAY: dict[str, str] = {
@@ -44,6 +44,7 @@ TOP: dict[str, str] = {
     "ids": "",
     "backoff": "",
     "version": "",
+    "answer_format": "",
     "redaction": "",
     "logs": "journal",
     "supervisor": "",

@@ -441,7 +441,7 @@ async def test_what_the_brain_fully_understands_needs_no_model():
     ],
 )
 async def test_the_fast_path_is_a_choice_of_owner_profile_and_request(fast_path: bool, turn: dict[str, Any]):
-    stage = Stage(ScriptedModel(say("x")), brain=understanding(), fast_path=fast_path)
+    stage = Stage(ScriptedModel(say("{}")), brain=understanding(), fast_path=fast_path)
     assert "qwen3:4b" == (await stage.answered("lamp on", **turn)).model
 
 

@@ -24,6 +24,7 @@ from msgspec.structs import replace
 
 from thane.agent import rules
 from thane.agent.client_tools import Offer, offer_tools
+from thane.agent.demand import Demand, choice_of, demands
 from thane.agent.model_step import ModelStep, StepResult, prompt_tokens
 from thane.agent.prompt import circumstances, compose, system_prompt
 from thane.agent.tool_step import run_tools
@@ -142,6 +143,7 @@ class _Run:
         self._messages: tuple[Message, ...] = turn.messages  # the prompt so far
         self._added: list[Message] = []  # by this run: steps, results, what the model was told
         self._made = rules.count_calls(turn.messages)
+        self._demand: Demand | None = None
         self._announced = False
         self._understood: bool | None = None
         self._strikes = 0
@@ -154,6 +156,9 @@ class _Run:
         self._durations = (0.0, 0.0, 0.0)  # prompt, decode, load
 
     async def answer(self) -> RunFinished:
+        if demands(self._turn, self._offer):
+            self._demand = Demand(self._turn, self._offer, self._send, repairs=self._settings.answer_repairs)
+            self._send = self._demand.send
         self._choose(await self._pick())
         while True:
             self._step += 1
@@ -163,12 +168,15 @@ class _Run:
             if not calls:
                 if await self._needs_nudge(result, stop):
                     continue
-                return self._finished(stop or _without_calls(result.done.finish_reason))
+                if self._demand and (more := self._demand.repair(result, self._choice.provider)):
+                    self._added += more
+                    continue
+                return await self._end(stop or _without_calls(result.done.finish_reason))
             offer = self._offer if self._choice.supports_tools else Offer()
             plan = rules.plan_calls(calls, offer, self._made, repeated_calls=self._settings.repeated_calls)
             self._made.update(map(rules.signature, calls))
             if plan.client:
-                return self._finished("tool_calls", plan.client)
+                return await self._end("tool_calls", plan.client)
             self._strikes += plan.illegal
             self._added.append(result.message)
             self._added += await run_tools(
@@ -223,7 +231,8 @@ class _Run:
         """Whether the embedded brain fully understands the turn. Never housekeeping, nor what asks for a format."""
         if self._understood is None:
             brain = self._agent.catalogue.get(EMBEDDED)
-            plain = not self._turn.caller.task and self._turn.options.format is None
+            options = self._turn.options
+            plain = not self._turn.caller.task and options.format is None and not options.logprobs
             self._understood = False
             if plain and isinstance(brain, Recogniser):
                 embedded = Choice(EMBEDDED, EMBEDDED, "")
@@ -316,6 +325,7 @@ class _Run:
             options=options,
             language=self._context.language,
             area=self._context.caller.area,
+            tool_choice=choice_of(self._turn, self._offer) if tools else "auto",
         )
 
     async def _announce(self, provider: Provider, request: ModelRequest, attempt: int) -> None:
@@ -367,6 +377,11 @@ class _Run:
         )
 
     # The end.
+
+    async def _end(self, reason: FinishReason, client_calls: tuple[ToolCall, ...] = ()) -> RunFinished:
+        if self._demand:
+            self._said = [await self._demand.release()]
+        return self._finished(reason, client_calls)
 
     def _finished(self, reason: FinishReason, client_calls: tuple[ToolCall, ...] = ()) -> RunFinished:
         prompt, decode, load = self._durations

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+import msgspec
 
 from thane.config.fields import Count, Grade, Seconds, Section
 from thane.config.providers import ModelProvider
@@ -118,6 +120,8 @@ class Agent(Section, frozen=True):
     """Pause before the second try of a model step, about; it doubles each time."""
     overview_entities: Count = 300
     """Devices that are listed in the prompt of a model; its tools know the rest."""
+    answer_repairs: Annotated[int, msgspec.Meta(ge=0)] = 1
+    """How often a model is asked again for an answer that is not in the format that the request asks for."""
     parallel_tools: Count = 8
     """Tool calls that run at the same time in one turn."""
     tool_timeout_seconds: Seconds = 30.0

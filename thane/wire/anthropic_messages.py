@@ -17,7 +17,7 @@ import msgspec
 from thane.config.settings import Limits
 from thane.turn import JSON, Message, Options, Role, ToolSpec, Turn
 from thane.wire import caller
-from thane.wire.chat import Call, ChatRequest, Said, as_object, check_counts, pair, plain
+from thane.wire.chat import Call, ChatRequest, Said, as_object, check_counts, check_schema, pair, plain
 from thane.wire.errors import FieldError
 from thane.wire.fields import Fields, Path
 from thane.wire.images import check_images
@@ -201,7 +201,7 @@ def _format(body: Fields) -> JSON | None:
     schema = wanted.mapping("schema")
     if wanted.text("type") != "json_schema" or schema is None:
         raise _wrong("output_config.format", "only 'json_schema' with a 'schema' is supported")
-    return schema
+    return check_schema(schema, "output_config.format.schema", "output_config.format.schema")
 
 
 def _think(body: Fields) -> Effort | None:

@@ -11,10 +11,11 @@ from typing import Any, Protocol
 
 import msgspec
 
+from thane.answer_format import AnswerFormat
 from thane.clock import Clock
 from thane.config.settings import Limits
 from thane.errors import ClientError
-from thane.turn import AgentEvent, Message, Role, ToolCall, Turn
+from thane.turn import JSON, AgentEvent, Message, Role, ToolCall, Turn
 from thane.wire.errors import FieldError
 
 
@@ -139,6 +140,15 @@ def check_counts(messages: int, tools: int, limits: Limits) -> None:
             f"the request has {tools} tools; at most {limits.tools_per_turn} are accepted (limits.tools_per_turn)",
             "tools",
         )
+
+
+def check_schema(schema: JSON, where: str, words: str) -> JSON:
+    """A JSON Schema that an answer is to have, as it is. Raises FieldError, with `words` and why, where it is none."""
+    try:
+        AnswerFormat(schema)
+    except ValueError as error:
+        raise FieldError(f"{words}: {error}", where) from None
+    return schema
 
 
 def as_object(document: Any) -> dict[str, Any]:

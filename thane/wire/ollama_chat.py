@@ -13,7 +13,7 @@ from typing import Any, Literal, cast
 from thane.config.settings import Limits
 from thane.turn import JSON, Options, Role, ToolSpec, Turn
 from thane.wire import caller
-from thane.wire.chat import Call, ChatRequest, Said, as_object, check_counts, pair, plain
+from thane.wire.chat import Call, ChatRequest, Said, as_object, check_counts, check_schema, pair, plain
 from thane.wire.errors import FieldError
 from thane.wire.fields import Fields, Path, kind
 from thane.wire.images import check_images
@@ -205,7 +205,7 @@ def _format(value: Any) -> Literal["json"] | JSON | None:
     if value == "json":
         return "json"
     if isinstance(value, dict):
-        return value
+        return check_schema(cast("JSON", value), "format", "invalid JSON schema in format")
     raise FieldError(f'invalid format: {value!r}; expected "json" or a valid JSON Schema object', "format")
 
 

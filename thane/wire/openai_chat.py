@@ -15,7 +15,7 @@ import msgspec
 from thane.config.settings import Limits
 from thane.turn import JSON, Options, Role, ToolSpec, Turn
 from thane.wire import caller
-from thane.wire.chat import Call, ChatRequest, Said, as_object, check_counts, pair, plain
+from thane.wire.chat import Call, ChatRequest, Said, as_object, check_counts, check_schema, pair, plain
 from thane.wire.errors import FieldError
 from thane.wire.fields import Fields, Path, kind, written
 from thane.wire.images import check_images
@@ -278,7 +278,9 @@ def _format(body: Fields) -> Literal["json"] | JSON | None:
                     "Missing required parameter: 'response_format.json_schema.schema'.",
                     "response_format.json_schema.schema",
                 )
-            return schema
+            return check_schema(
+                schema, "response_format.json_schema.schema", "Invalid schema for response_format 'json_schema'"
+            )
         case other:
             raise FieldError(
                 f"Invalid value: '{other}'. Supported values are: 'text', 'json_object' and 'json_schema'.",

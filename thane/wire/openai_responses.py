@@ -19,7 +19,7 @@ import msgspec
 from thane.config.settings import Limits
 from thane.turn import JSON, Message, Options, Role, ToolSpec, Turn
 from thane.wire import caller
-from thane.wire.chat import Call, ChatRequest, Said, as_object, check_counts, pair
+from thane.wire.chat import Call, ChatRequest, Said, as_object, check_counts, check_schema, pair
 from thane.wire.errors import FieldError
 from thane.wire.fields import Fields
 from thane.wire.images import check_images
@@ -222,7 +222,7 @@ def _format(wanted: Fields | None) -> Literal["json"] | JSON | None:
             schema = wanted.mapping("schema") if wanted else None
             if schema is None:
                 raise FieldError("Missing required parameter: 'text.format.schema'.", "text.format.schema")
-            return schema
+            return check_schema(schema, "text.format.schema", "Invalid schema for text.format 'json_schema'")
         case "text" | "":
             return None
         case other:
