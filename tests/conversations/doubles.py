@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import trio
+from msgspec.structs import replace
 
 from tests.loops.doubles import Events
 from thane.agent.engine import RunContext
@@ -17,7 +18,16 @@ from thane.events.event import Publisher
 from thane.ids import Ids
 from thane.loops.registry import LoopRegistry, open_registry
 from thane.memory.archive import Archive
-from thane.memory.records import ConversationRecord, Holder, MessageRecord, RunRecord, SentPrompt
+from thane.memory.records import (
+    ConversationPage,
+    ConversationQuery,
+    ConversationRecord,
+    Holder,
+    MessageRecord,
+    RunRecord,
+    SentPrompt,
+    TitleBy,
+)
 from thane.testing.clock import TrioClock
 from thane.turn import (
     AgentEvent,
@@ -104,6 +114,40 @@ class FakeArchive:
         found = sorted(self.records.values(), key=lambda record: -record.updated_at)
         start = next((place for place, record in enumerate(found, 1) if record.id == before), 0)
         return tuple(found[start : start + limit])
+
+    async def find(self, query: ConversationQuery) -> ConversationPage:
+        """By channel and by whether it is put away; the real one is tested with its database."""
+        await trio.sleep(self.delay)
+        found = [
+            replace(each, message_count=len(self.of(each.id)))
+            for each in sorted(self.records.values(), key=lambda record: (-record.updated_at, record.id))
+            if query.channel in ("", each.channel) and query.archived in (None, each.archived)
+        ]
+        start = next((place for place, each in enumerate(found, 1) if query.after and each.id == query.after[1]), 0)
+        page = found[start : start + query.limit]
+        more = (page[-1].updated_at, page[-1].id) if len(found) > start + query.limit else None
+        return ConversationPage(tuple(page), len(found), more)
+
+    async def name(self, conversation_id: str, title: str, by: TitleBy) -> bool:
+        await trio.sleep(self.delay)
+        record = self.records.get(conversation_id)
+        if record is None or (record.title_by == "person" and by != "person"):
+            return False
+        self.records[conversation_id] = replace(record, title=title, title_by=by)
+        return True
+
+    async def put_away(self, conversation_id: str, *, away: bool) -> bool:
+        await trio.sleep(self.delay)
+        if conversation_id in self.records:
+            self.records[conversation_id] = replace(self.records[conversation_id], archived=away)
+        return conversation_id in self.records
+
+    async def delete(self, conversation_id: str) -> bool:
+        await trio.sleep(self.delay)
+        self.said = [each for each in self.said if each.conversation_id != conversation_id]
+        self.started = [each for each in self.started if each.conversation_id != conversation_id]
+        self.stored = {each.id: each for each in self.stored.values() if each.conversation_id != conversation_id}
+        return self.records.pop(conversation_id, None) is not None
 
     async def count_conversations(self) -> int:
         await trio.sleep(self.delay)

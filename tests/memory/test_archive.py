@@ -65,7 +65,7 @@ async def test_what_was_stored_is_read_as_it_was(data: st.DataObject) -> None:
             await here.archive.run_ended(talk, run_, messages)
             assert run_ == await here.archive.run("r_1")
             assert messages == await here.archive.messages("c_1")
-            counted = msgspec.structs.replace(talk, message_count=len(messages), run_count=1)
+            counted = msgspec.structs.replace(talk, message_count=len(messages), run_count=1, turn_count=1)
             assert counted == await here.archive.conversation("c_1")
             light = msgspec.structs.replace(run_, steps=(), tool_calls=())
             assert (light,) == await here.archive.runs()
@@ -149,11 +149,11 @@ async def test_the_same_run_again_replaces_it(here: Opened) -> None:
     for _ in range(3):
         again = run("r_1", "c_1", text="two")
         messages = (*said(again, "hello", "two"), unkeyed)
-        await here.archive.run_ended(conversation("c_1", title="Again"), again, messages)
+        await here.archive.run_ended(conversation("c_1"), again, messages)
         assert messages == await here.archive.messages("c_1")
         assert again == await here.archive.run("r_1")
     found = await here.archive.conversation("c_1")
-    assert conversation("c_1", title="Again", message_count=3, run_count=1) == found
+    assert conversation("c_1", message_count=3, run_count=1, turn_count=1) == found
 
 
 async def test_half_a_surrogate_pair_does_not_cost_the_turn(here: Opened) -> None:
@@ -171,7 +171,7 @@ async def test_half_a_surrogate_pair_does_not_cost_the_turn(here: Opened) -> Non
     assert ended == await here.archive.run("r_1")
     assert messages == await here.archive.messages("c_1")
     found = await here.archive.conversation("c_1")
-    assert msgspec.structs.replace(talk, message_count=1, run_count=1) == found
+    assert msgspec.structs.replace(talk, message_count=1, run_count=1, turn_count=1) == found
 
 
 async def test_a_run_is_stored_as_a_whole_or_not_at_all(here: Opened) -> None:
@@ -239,7 +239,7 @@ async def test_a_conversation_keeps_its_beginning_and_its_latest_update(here: Op
     early = msgspec.structs.replace(conversation("c_1", at=AT + 5, title="New", area="kitchen"), created_at=AT + 5)
     await here.archive.run_ended(early, run("r_2", "c_1"), ())
     found = await here.archive.conversation("c_1")
-    assert conversation("c_1", at=AT + 9, title="New", area="kitchen", run_count=2) == found
+    assert conversation("c_1", at=AT + 9, title="Lights", area="kitchen", run_count=2, turn_count=2) == found
 
 
 async def test_runs_come_latest_start_first_of_all_or_one_conversation(here: Opened) -> None:

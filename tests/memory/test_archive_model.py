@@ -85,7 +85,8 @@ class ArchiveMachine(RuleBasedStateMachine):
 
     def touch(self, name: str) -> ConversationRecord:
         self.clock += 1
-        record = conversation(name, at=self.clock, title=f"title {self.clock}")
+        known = self.conversations.get(name)
+        record = conversation(name, at=self.clock, title=known.title if known else f"title {self.clock}")
         self.conversations[name] = record
         return record
 
@@ -169,6 +170,7 @@ class ArchiveMachine(RuleBasedStateMachine):
                 talk,
                 message_count=len(self.messages[talk.id]),
                 run_count=sum(found.conversation_id == talk.id for found in self.runs.values()),
+                turn_count=sum(found.conversation_id == talk.id for found in self.runs.values()),
             )
             for talk in self.conversations.values()
         ]

@@ -33,6 +33,8 @@ _CANCELLED = {
     "client": "The turn was cancelled by its client.",
     "dashboard": "The turn was stopped on the dashboard.",
     "api": "The turn was stopped by a request to Thane.",
+    "interrupted": "The turn was stopped because something else was said.",
+    "deleted": "The turn was stopped because its conversation was deleted.",
     "shutdown": "The turn was stopped because Thane is shutting down.",
 }
 _NOT_STORED = "The answer could not be stored, so the turn does not count as done. Try again."
@@ -70,14 +72,14 @@ class Conductor:
         self._ids = ids
         self._deliver = deliver
 
-    async def run(self, ticket: Ticket, conversation: Conversation | None, iteration: Iteration | None) -> None:
-        """Run a ticket that has its slot. Raises IterationFailed, for its loop to count, when it failed."""
+    async def run(self, ticket: Ticket, conversation: Conversation | None, iteration: Iteration | None) -> Final:
+        """Run a ticket that has its slot; how it ended. Raises IterationFailed, for its loop to count, if it failed."""
         facts = ticket.recorder.facts
         ids = {"run_id": facts.run_id, "conversation_id": facts.conversation_id, "loop_id": facts.loop_id}
         with structlog.contextvars.bound_contextvars(**{name: value for name, value in ids.items() if value}):
-            await self._run(ticket, conversation, iteration)
+            return await self._run(ticket, conversation, iteration)
 
-    async def _run(self, ticket: Ticket, conversation: Conversation | None, iteration: Iteration | None) -> None:
+    async def _run(self, ticket: Ticket, conversation: Conversation | None, iteration: Iteration | None) -> Final:
         final: Final | None = None
         ticket.phase = "running"
         ticket.recorder.begin(iteration)
@@ -94,6 +96,7 @@ class Conductor:
             final = await self._end(ticket, conversation, final)  # noqa: ASYNC102 - it shields itself, with a deadline
         if isinstance(final, RunFailed) and final.failure != "cancelled":
             raise IterationFailed(final.message)
+        return final
 
     async def dismiss(self, ticket: Ticket, conversation: Conversation | None) -> None:
         """See to the end of a ticket that was cancelled before it ran."""
@@ -164,21 +167,23 @@ class Conductor:
         cancelled = isinstance(final, RunFailed) and final.failure == "cancelled"
         run = ticket.recorder.end(final, ticket.cancelled_by or "shutdown" if cancelled else "")
         now = self._clock.time()
-        record, messages = _NOBODY, tuple[MessageRecord, ...]()
-        if conversation is not None:
+        record, messages, prompts = _NOBODY, tuple[MessageRecord, ...](), ticket.recorder.prompts
+        if conversation is not None and conversation.deleted:
+            run, prompts = _forgotten(run), ()
+        elif conversation is not None:
             record = msgspec.structs.replace(conversation.record, updated_at=now)
             messages = self._messages(ticket, run, final, now)
         try:
             with trio.CancelScope(shield=True), trio.fail_after(self._settings.conversations.record_seconds):
-                await self._archive.run_ended(record, run, messages, ticket.recorder.prompts)
+                await self._archive.run_ended(record, run, messages, prompts)
         except Exception as error:  # noqa: BLE001 whatever the disk's trouble, the client is told that it is not stored
             _log.error("a run could not be stored", run_id=ticket.run_id, exc_info=error)
             if isinstance(final, RunFinished):
                 final = self._failed(ticket, "unavailable", _NOT_STORED)
                 run = msgspec.structs.replace(run, state="failed", failure=final.failure, error=final.message)
         else:
-            if conversation is not None:
-                conversation.record = record
+            if conversation is not None and not conversation.deleted:
+                conversation.record = msgspec.structs.replace(conversation.record, updated_at=now)
                 self._remember(ticket, conversation, final, messages, now)
         ticket.phase = "ended"
         ticket.recorder.publish_end(run, final)
@@ -245,6 +250,21 @@ class Conductor:
                 calls=tuple(call.id for call in answer.message.tool_calls) if answer else (),
             )
         )
+
+
+def _forgotten(run: RunRecord) -> RunRecord:
+    """A run of a conversation that was deleted under it: that it was, and what it used, without a word of it."""
+    return msgspec.structs.replace(
+        run,
+        conversation_id="",
+        title="",
+        text="",
+        thinking="",
+        error="",
+        tool_calls=(),
+        spans=(),
+        prompts=(),
+    )
 
 
 def _stopper(iteration: Iteration | None) -> str:

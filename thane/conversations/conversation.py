@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from typing import Any
 
+import msgspec
 import trio
 
 from thane.config import settings
 from thane.conversations.ticket import Ticket
 from thane.errors import ClientError
 from thane.loops.loop import EndLoop, Loop, Wake
-from thane.memory.records import ConversationRecord
+from thane.memory.records import ConversationRecord, TitleBy
 
 RETRY_SECONDS = 2.0
 """When a refused client may try again: about the length of a short turn."""
@@ -67,7 +69,10 @@ class Conversation:
         self, record: ConversationRecord, limits: settings.Conversations, slots: Slots, crowded: Callable[[], bool]
     ) -> None:
         self.record = record
-        self.device = ""
+        self.about: dict[str, Any] = {}
+        """What its loop says of it (`LoopStatus.metadata`)."""
+        self.deleted = False
+        """Nothing of what still runs in it is to be kept."""
         self.head = ""
         """Key of the last answer; "" when it is not known."""
         self.turns = record.run_count
@@ -80,6 +85,11 @@ class Conversation:
         self._queue: deque[Ticket] = deque()
         self._running: Ticket | None = None
         self._arrived = trio.Event()
+
+    def rename(self, title: str, by: TitleBy) -> None:
+        """It has a new title, also on its loop."""
+        self.record = msgspec.structs.replace(self.record, title=title, title_by=by)
+        self.about["title"] = title
 
     @property
     def is_idle(self) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import msgspec
 
 from thane.conversations.words import cut
-from thane.turn import Turn
+from thane.turn import Message, Role, Turn
 
 _TASK = "### Task:\n"
 _AFTER_TASK = {
@@ -34,6 +34,8 @@ OWN_TASKS = frozenset({"session_summary", "fact_extraction", "compaction"})
 
 _HISTORY = re.compile(r"<chat_history>\n?(.*)\n?</chat_history>", re.DOTALL)
 _SPEAKER = re.compile(r"^(USER|ASSISTANT|SYSTEM|TOOL): ", re.MULTILINE)
+_ROLES: dict[str, Role] = {"USER": "user", "ASSISTANT": "assistant"}
+_TITLE_JSON = re.compile(r'"title"\s*:\s*"((?:[^"\\]|\\.)*)"')
 _WORD = re.compile(r"[^\W\d_]{4,}")
 _COMMON = frozenset(
     re.split(
@@ -70,6 +72,25 @@ def recognise(turn: Turn) -> str:
     if text.startswith(_TASK):
         text, known = text.removeprefix(_TASK).lstrip(), _AFTER_TASK
     return next((kind for opening, kind in known.items() if text.startswith(opening)), "")
+
+
+def title_of(text: str) -> str:
+    """The title in an answer to `title_generation`: in its JSON, wherever that stands, else the only line there is."""
+    if found := _TITLE_JSON.search(text):
+        try:
+            return msgspec.json.decode(f'"{found[1]}"', type=str)
+        except msgspec.DecodeError:
+            return ""
+    lines = [line for line in text.strip().splitlines() if line.strip()]
+    return lines[0].strip(' "*#') if len(lines) == 1 and not lines[0].lstrip().startswith(("{", "```")) else ""
+
+
+def quoted(turn: Turn) -> tuple[Message, ...]:
+    """The chat that a request for housekeeping quotes, as messages; of a long one, only its end is quoted."""
+    prompt = next((message.content for message in reversed(turn.messages) if message.role == "user"), "")
+    said = _SPEAKER.split(_history(prompt))
+    pairs = zip(said[1::2], said[2::2], strict=True)
+    return tuple(Message(_ROLES[who], text.strip()) for who, text in pairs if who in _ROLES)
 
 
 def answer(kind: str, turn: Turn) -> str:

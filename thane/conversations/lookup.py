@@ -12,6 +12,7 @@ import msgspec
 from thane.clock import Clock
 from thane.config import settings
 from thane.conversations import identity
+from thane.conversations.branches import path_to
 from thane.conversations.identity import FOREIGN, History
 from thane.conversations.remembered import WINDOW, LastWords, Remembered
 from thane.memory.archive import Archive
@@ -204,10 +205,4 @@ def place(history: History, since: int, conversation_id: str = "", above: str = 
 
 def path_to_head(records: Sequence[MessageRecord]) -> tuple[MessageRecord, ...]:
     """The messages that lead to the one said last, oldest first: one path through the tree of a conversation."""
-    by_key = {record.key: record for record in records if record.key}
-    path: list[MessageRecord] = []
-    here = records[-1] if records else None
-    while here is not None and len(path) < len(records):
-        path.append(here)
-        here = by_key.get(here.parent_key)
-    return tuple(reversed(path))
+    return path_to(records, records[-1]) if records else ()

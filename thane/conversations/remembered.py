@@ -96,6 +96,13 @@ class Remembered:
             if oldest.channel == "ha":
                 self.forget_home_assistants(oldest.at)
 
+    def forget(self, conversation_id: str) -> None:
+        """Forget a conversation that is deleted: what ends like it is unsure for a while."""
+        words = self._last.get(conversation_id)
+        self._drop(conversation_id)
+        if words is not None and words.channel == "ha":
+            self.forget_home_assistants(words.at)
+
     def evidence(self, call_ids: Iterable[str], users: dict[str, str]) -> identity.Evidence:
         """What is known about who asked for these calls and who waits for any."""
         called = [self._called.get(call_id, set[str]()) for call_id in call_ids]

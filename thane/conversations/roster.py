@@ -72,6 +72,13 @@ class Roster:
         self._make_room()
         conversation = Conversation(record, self._limits, self._slots, self._is_crowded)
         parent = self._parent(record.channel)
+        conversation.about |= {
+            "subsystem": record.channel,
+            "category": "conversation",
+            "conversation_id": record.id,
+            "title": record.title,
+            "user": record.user,
+        }
         conversation.loop = self._loops.spawn(
             LoopSpec(
                 name=loop_name(record.channel, record.title),
@@ -79,13 +86,7 @@ class Roster:
                 wait=conversation.next,
                 pace=_AFTER_CRASH,
                 parent_id=parent.id,
-                metadata={
-                    "subsystem": record.channel,
-                    "category": "conversation",
-                    "conversation_id": record.id,
-                    "title": record.title,
-                    "user": record.user,
-                },
+                metadata=conversation.about,
                 ended=partial(self._ended, conversation),
                 queued=lambda: conversation.queued,
             )

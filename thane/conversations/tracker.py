@@ -24,6 +24,7 @@ from thane.conversations.lookup import Lookup, Place, place
 from thane.conversations.recorder import Recorder, RunFacts
 from thane.conversations.remembered import Remembered
 from thane.conversations.roster import Roster
+from thane.conversations.shelf import Shelf
 from thane.conversations.ticket import Ticket
 from thane.conversations.words import first_title, last_title, title
 from thane.errors import ClientError
@@ -35,7 +36,7 @@ from thane.memory.archive import Archive
 from thane.memory.records import ConversationRecord
 from thane.redaction import Redactor, known_secrets
 from thane.router.profiles import find_profile
-from thane.turn import Batch, Turn
+from thane.turn import Batch, RunFinished, Turn
 
 _log = structlog.get_logger("thane.conversations")
 
@@ -99,6 +100,7 @@ class Conversations:
         )
         self._slots = Slots(self._limits.max_running)
         self._live = Roster(self._limits, loops, self._slots, run=self._run_turn, ended=self._ended)
+        self.shelf = Shelf(archive, self._live, remembered, loops, events, cancel=self._cancel_all)
         self._tickets: dict[str, tuple[Ticket, Conversation | None]] = {}
         self._idle = trio.Event()
         self._idle.set()
@@ -148,6 +150,11 @@ class Conversations:
             conversation.remove(ticket)
             self._dismiss(ticket, conversation)
         return True
+
+    def _cancel_all(self, conversation_id: str, by: str) -> tuple[str, ...]:
+        """Cancel every turn of a conversation that can be; their runs."""
+        tickets = tuple(ticket for ticket, _ in self._tickets.values() if ticket.conversation_id == conversation_id)
+        return tuple(ticket.run_id for ticket in tickets if self.cancel(ticket.run_id, by))
 
     def drain(self) -> None:
         """Take no more turns; those that were taken go on."""
@@ -260,9 +267,11 @@ class Conversations:
         try:
             if await self._slots.acquire(ticket):
                 try:
-                    await self._conductor.run(ticket, None, None)
+                    final = await self._conductor.run(ticket, None, None)
                 finally:
                     self._slots.release(ticket)
+                if ticket.recorder.facts.task == "title_generation" and isinstance(final, RunFinished):
+                    await self.shelf.better_title(ticket.turn, final.text)
         except IterationFailed:
             _log.info("a housekeeping turn failed", run_id=ticket.run_id, task=ticket.recorder.facts.task)
         finally:
@@ -280,14 +289,16 @@ class Conversations:
 
     def _new_record(self, turn: Turn, conversation_id: str) -> ConversationRecord:
         now, caller = self._clock.time(), turn.caller
+        title = self.shelf.title_to_come(conversation_id)
         return ConversationRecord(
             id=conversation_id or self._ids.conversation(),
             channel=caller.channel,
-            title=first_title(turn.messages),
+            title=title or first_title(turn.messages),
             created_at=now,
             updated_at=now,
             user=caller.user,
             area=caller.area,
+            title_by="model" if title else "words",
         )
 
     def _ended(self, conversation: Conversation, reason: str) -> None:

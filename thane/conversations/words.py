@@ -9,6 +9,9 @@ from thane.turn import Message
 TITLE_CHARS = 24
 """Longest display name (REFERENCE 2.7)."""
 
+GIVEN_TITLE_CHARS = 80
+"""Longest title that is given to a conversation later, by a person or by a model."""
+
 _RETRIEVAL = "### Task:\nRespond to the user query using the provided context"
 _NAMELESS = "conversation"
 
@@ -33,8 +36,14 @@ def title(text: str) -> str:
     return line or _NAMELESS
 
 
+def clean_title(text: str) -> str:
+    """A title that someone gave, as one line without control characters; "" where nothing is left."""
+    line = "".join(char if char.isprintable() else " " for char in text)
+    return cut(" ".join(line.split()), GIVEN_TITLE_CHARS)
+
+
 def first_title(messages: Iterable[Message]) -> str:
-    """The display name that a conversation has for good: that of the first thing said by the user."""
+    """The display name that a conversation begins with: that of the first thing said by the user."""
     return title(next((spoken(each.content) for each in messages if each.role == "user"), ""))
 
 

@@ -44,6 +44,10 @@ KINDS: dict[Source, dict[str, str]] = {
             "A turn was answered: run_id, model, iterations, total_tokens_in, total_tokens_out, elapsed_ms"
         ),
         "request_failed": "A turn ended without an answer: run_id, failure, error, elapsed_ms",
+        "conversation_changed": (
+            "A conversation was renamed, put away or taken out again: conversation_id, title and by, or archived"
+        ),
+        "conversation_deleted": "A conversation was deleted: conversation_id, by",
         "request_cancelled": (
             "A turn was cancelled by its client, the stop button, the API or shutdown: run_id, by, elapsed_ms"
         ),

@@ -10,16 +10,27 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
+import msgspec
+
 from thane.clock import Clock, iso
 from thane.config import settings as config
 from thane.errors import ClientError
 from thane.memory import rows, sessions
 from thane.memory.prompts import KeptPrompt, PackedPrompt, Packer, read_prompt
 from thane.memory.query import words_of
-from thane.memory.records import ConversationRecord, Holder, MessageRecord, RunRecord, SentPrompt
+from thane.memory.records import (
+    ConversationPage,
+    ConversationQuery,
+    ConversationRecord,
+    Holder,
+    MessageRecord,
+    RunRecord,
+    SentPrompt,
+    TitleBy,
+)
 from thane.memory.search import Search
 from thane.memory.sessions import Sessions
-from thane.storage import conversation_rows, prompt_rows, run_rows, search_rows
+from thane.storage import conversation_list, conversation_rows, prompt_rows, run_rows, search_rows
 from thane.storage.database import Database
 
 
@@ -49,12 +60,17 @@ class Archive:
         return await self._database.write(lambda connection: run_rows.interrupt_open_runs(connection, error))
 
     def run_started(self, conversation: ConversationRecord, run: RunRecord) -> None:
-        """Note a queued or running run, soon and without waiting. May be repeated as the run goes on."""
+        """Note a queued or running run, soon and without waiting. May be repeated as the run goes on.
+
+        A conversation that was put away is taken out again: someone speaks in it.
+        """
         conversation_row, run_row = rows.conversation_row(conversation), rows.run_row(run)
 
         def store(connection: sqlite3.Connection) -> None:
             if conversation.id:
                 conversation_rows.store_conversation(connection, conversation_row)
+                if conversation.archived:
+                    conversation_list.set_archived(connection, conversation.id, archived=False)
             run_rows.store_open_run(connection, run_row)
 
         self._database.post(store)
@@ -103,6 +119,27 @@ class Archive:
             return conversation_rows.list_conversations(connection, limit, start)
 
         return tuple(map(rows.conversation_record, await self._database.read(read)))
+
+    async def find(self, query: ConversationQuery) -> ConversationPage:
+        """The conversations that fit."""
+        wanted = msgspec.structs.asdict(query)
+        wanted["limit"] = query.limit + 1
+        found, count = await self._database.read(lambda c: conversation_list.select_conversations(c, **wanted))
+        page = found[: query.limit]
+        after = (page[-1][0], page[-1][1]) if len(found) > query.limit else None
+        return ConversationPage(tuple(rows.conversation_record(row[1:]) for row in page), count, after)
+
+    async def name(self, conversation_id: str, title: str, by: TitleBy) -> bool:
+        """Give a conversation a title; only a person changes one that a person gave. Whether it has it now."""
+        return await self._database.write(lambda c: conversation_list.set_title(c, conversation_id, title, by))
+
+    async def put_away(self, conversation_id: str, *, away: bool) -> bool:
+        """Keep a conversation out of the list, or take it back in. False when there is none of this id."""
+        return await self._database.write(lambda c: conversation_list.set_archived(c, conversation_id, archived=away))
+
+    async def delete(self, conversation_id: str) -> bool:
+        """Delete a conversation with its messages and runs; what it cost stays. False when there is none."""
+        return await self._database.write(lambda c: conversation_list.delete_conversation(c, conversation_id))
 
     async def count_conversations(self) -> int:
         return await self._database.read(conversation_rows.count_conversations)

@@ -12,6 +12,8 @@ type RunState = Literal["queued", "running", "done", "failed", "cancelled", "int
 type StepEnd = FinishReason | Literal["cancelled", "failed"]
 """How a model step ended; the last two for one that was cut off, whose counts are estimated."""
 type SpanKind = Literal["queue", "prompt", "model", "tool", "retry", "fallback", "error"]
+type TitleBy = Literal["words", "model", "person"]
+"""Whose a title is: the first words said, Open WebUI asked a model for one, a person gave it."""
 
 
 class ConversationRecord(msgspec.Struct, frozen=True):
@@ -26,6 +28,10 @@ class ConversationRecord(msgspec.Struct, frozen=True):
     run_count: int = 0
     user: str = ""
     area: str = ""
+    turn_count: int = 0
+    """Turns: runs of one turn, between which the client ran its tools, are counted once."""
+    archived: bool = False
+    title_by: TitleBy = "words"
 
 
 class MessageRecord(msgspec.Struct, frozen=True):
@@ -144,6 +150,39 @@ class RunRecord(msgspec.Struct, frozen=True):
     parent_run_id: str = ""
     spans: tuple[Span, ...] = ()
     prompts: tuple[PromptRecord, ...] = ()
+    turn_id: str = ""
+    """The first run of its turn: this one, or the one whose calls the client ran before it came back."""
+
+
+class ConversationQuery(msgspec.Struct, frozen=True):
+    """Which conversations, in which order. Times are epoch seconds; what is None or empty selects nothing.
+
+    `q` is looked for in titles and in what was said, whatever the case of its letters. `after` is the place to go on
+    from: what the last one of the page before is sorted by, and its id.
+    """
+
+    ids: tuple[str, ...] = ()
+    channel: str = ""
+    q: str = ""
+    updated_after: float | None = None
+    updated_before: float | None = None
+    created_after: float | None = None
+    created_before: float | None = None
+    min_messages: int | None = None
+    max_messages: int | None = None
+    archived: bool | None = False
+    sort: Literal["updated", "created", "title", "messages"] = "updated"
+    order: Literal["asc", "desc"] = "desc"
+    limit: int = 100
+    after: tuple[float | int | str, str] | None = None
+
+
+class ConversationPage(msgspec.Struct, frozen=True):
+    """`count` is of all that fit; `after` is where the next page begins, None on the last."""
+
+    conversations: tuple[ConversationRecord, ...]
+    count: int
+    after: tuple[float | int | str, str] | None
 
 
 class Holder(msgspec.Struct, frozen=True):

@@ -53,16 +53,18 @@ def _mended(value: Any) -> Any:
 
 
 def conversation_row(record: ConversationRecord) -> Row:
-    """Without the counts: they are counted when it is read."""
+    """Without the counts, which are counted when it is read, and without what a person has decided about it."""
     return (
         *(record.id, record.channel, record.title, record.created_at, record.updated_at),
-        *(record.user, record.area),
+        *(record.user, record.area, record.title_by),
     )
 
 
 def conversation_record(row: Row) -> ConversationRecord:
-    *columns, user, area, messages, runs = row
-    return ConversationRecord(*columns, message_count=messages, run_count=runs, user=user, area=area)
+    id_, channel, title, created_at, updated_at, user, area, messages, runs, turns, archived, title_by = row
+    return ConversationRecord(
+        *(id_, channel, title, created_at, updated_at, messages, runs, user, area, turns, bool(archived), title_by)
+    )
 
 
 def message_row(record: MessageRecord) -> Row:
@@ -89,6 +91,7 @@ def run_row(run: RunRecord) -> Row:
         *(run.finish_reason, run.failure, run.error, run.cancelled_by),
         *(run.queued, run.duration, run.first_token, run.task),
         run.parent_run_id,
+        run.turn_id,
     )
 
 
@@ -100,7 +103,8 @@ def run_record(
     prompts: Sequence[Row] = (),
 ) -> RunRecord:
     id_, conversation_id, loop_id, channel, profile, state, started_at, title, model, text, thinking, *rest = row
-    *usage, finish_reason, failure, error, cancelled_by, queued, duration, first_token, task, parent_run_id = rest
+    *rest, parent_run_id, turn_id = rest
+    *usage, finish_reason, failure, error, cancelled_by, queued, duration, first_token, task = rest
     return RunRecord(
         *(id_, conversation_id or "", loop_id, channel, profile, state, started_at, title, model, text, thinking),
         *(_usage(usage), finish_reason, failure, error, cancelled_by, queued, duration, first_token),
@@ -110,6 +114,7 @@ def run_record(
         parent_run_id,
         tuple(_span(span) for span in spans),
         tuple(_prompt_record(prompt) for prompt in prompts),
+        turn_id,
     )
 
 

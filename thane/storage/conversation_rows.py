@@ -19,23 +19,24 @@ MESSAGE_COLUMNS = (
     *("role", "content", "extra"),
 )
 
-_READ_CONVERSATION = f"""
+READ_CONVERSATION = f"""
     select {", ".join(CONVERSATION_COLUMNS)},
         (select count(*) from messages where conversation_id = c.id),
-        (select count(*) from runs where conversation_id = c.id)
+        (select count(*) from runs where conversation_id = c.id),
+        (select count(distinct coalesce(nullif(turn_id, ''), id)) from runs where conversation_id = c.id),
+        archived, title_by
     from conversations c
 """  # noqa: S608 - only names from above
 
 
 def store_conversation(connection: sqlite3.Connection, row: Row) -> None:
-    """Insert, or bring up to date: the first `created_at` stays, and the latest `updated_at`."""
+    """Insert, or bring up to date: the first `created_at` stays, and the latest `updated_at`; so does a title."""
     connection.execute(
         """
-        insert into conversations (id, channel, title, created_at, updated_at, user, area)
-        values (?, ?, ?, ?, ?, ?, ?)
+        insert into conversations (id, channel, title, created_at, updated_at, user, area, title_by)
+        values (?, ?, ?, ?, ?, ?, ?, ?)
         on conflict (id) do update set
             channel = excluded.channel,
-            title = excluded.title,
             updated_at = max(updated_at, excluded.updated_at),
             user = excluded.user,
             area = excluded.area
@@ -45,8 +46,8 @@ def store_conversation(connection: sqlite3.Connection, row: Row) -> None:
 
 
 def find_conversation(connection: sqlite3.Connection, conversation_id: str) -> Row | None:
-    """The columns, then how many messages and how many runs it has."""
-    row: Row | None = connection.execute(f"{_READ_CONVERSATION} where id = ?", (conversation_id,)).fetchone()
+    """The columns, then how many messages, runs and turns it has, whether it is put away, and whose its title is."""
+    row: Row | None = connection.execute(f"{READ_CONVERSATION} where id = ?", (conversation_id,)).fetchone()
     return row
 
 
@@ -54,7 +55,7 @@ def list_conversations(connection: sqlite3.Connection, limit: int, before: tuple
     """As `find_conversation`, latest update first, beginning after (`updated_at`, `id`) of `before`."""
     where, start = ("where (updated_at, id) < (?, ?)", before) if before else ("", ())
     return connection.execute(
-        f"{_READ_CONVERSATION} {where} order by updated_at desc, id desc limit ?", (*start, limit)
+        f"{READ_CONVERSATION} {where} order by updated_at desc, id desc limit ?", (*start, limit)
     ).fetchall()
 
 

@@ -16,6 +16,7 @@ RUN_COLUMNS = (
     *("text", "thinking", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "estimated"),
     *("finish_reason", "failure", "error", "cancelled_by", "queued", "duration", "first_token", "task"),
     "parent_run_id",
+    "turn_id",
 )
 STEP_COLUMNS = (
     *("run_id", "place", "step", "model", "provider", "input_tokens", "output_tokens", "cached_tokens"),

@@ -10,7 +10,14 @@ import sqlite3
 from pathlib import Path
 
 from thane.errors import ConfigurationError
-from thane.storage.migrations import archive_and_events, log_lines, parent_runs, runs_and_prompts, sessions_and_search
+from thane.storage.migrations import (
+    archive_and_events,
+    log_lines,
+    parent_runs,
+    runs_and_prompts,
+    sessions_and_search,
+    shelf,
+)
 
 APPLICATION_ID = 0x5468_6E65  # "Thne"; tells a Thane database from any other SQLite file
 
@@ -20,6 +27,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     parent_runs.STATEMENTS,
     log_lines.STATEMENTS,
     runs_and_prompts.STATEMENTS,
+    shelf.STATEMENTS,
 )
 """Statements of each step; the first leads from an empty database to version 1."""
 

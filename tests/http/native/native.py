@@ -40,6 +40,12 @@ class Site:
     async def ask(self, method: str, path: str, *headers: str) -> Answer:
         return await self.served.ask(method, path, b"", *headers)
 
+    async def send(self, method: str, path: str, body: object = None) -> Any:
+        """The answer to a request that has to work."""
+        answer = await self.served.ask(method, path, b"" if body is None else msgspec.json.encode(body))
+        assert 200 == answer.status, answer.body
+        return msgspec.json.decode(answer.body)
+
     async def refused(self, method: str, path: str) -> tuple[int, str, str]:
         """Status, type and code of an error."""
         answer = await self.served.ask(method, path)
@@ -71,7 +77,8 @@ async def site(
             journal=journal,
         )
         app: Any = ThaneApp("native", limits=Limits(), problems=native_problem)
-        for each in (conversations, loops, logs, runs):
-            app.register_blueprint(each.routes(rooms))
+        parts = (conversations.routes, conversations.export_routes, conversations.message_routes)
+        for each in (*parts, loops.routes, logs.routes, runs.routes):
+            app.register_blueprint(each(rooms))
         async with serving(app) as served:
             yield Site(served, house, bus)

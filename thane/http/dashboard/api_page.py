@@ -182,7 +182,13 @@ class _Drawing:
         return f"{self._name}-{text}".lower().replace("_", "-")
 
 
-_FLAGS: Mapping[str, list[str]] = {"get": [], "post": [], "head": ["-I"], "delete": ["-X", "DELETE"]}
+_FLAGS: Mapping[str, list[str]] = {
+    "get": [],
+    "post": [],
+    "head": ["-I"],
+    "patch": ["-X", "PATCH"],
+    "delete": ["-X", "DELETE"],
+}
 
 
 def _quoted(text: str) -> str:

@@ -119,6 +119,10 @@ _SAYINGS: dict[str, Callable[[Data], Line]] = {
     ),
     "tool_call": lambda d: Line(f"{d.get('tool', 'tool')} {_arguments(d)}"),
     "tool_done": _tool_done,
+    "conversation_changed": lambda d: Line(
+        _join(f"now called “{d.get('title')}”" if d.get("title") else "put away" if d.get("archived") else "taken out")
+    ),
+    "conversation_deleted": lambda d: Line(_join("deleted", d.get("by"))),
     "client_tool_call": lambda d: Line(_join("the client runs", _short(d.get("calls")))),
     "request_complete": lambda d: Line(
         _join(

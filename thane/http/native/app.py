@@ -31,6 +31,8 @@ ROUTES = (
     models.routes,
     system.routes,
     conversations.routes,
+    conversations.export_routes,
+    conversations.message_routes,
     runs.routes,
     archive.routes,
     sessions.routes,

@@ -51,6 +51,14 @@ def number(name: str, most: int) -> int | None:
     return min(int(given[:9]), most)
 
 
+def choice(name: str, *choices: str) -> str:
+    """One of `choices`, the first where nothing is given."""
+    given = request.args.get(name) or choices[0]
+    if given not in choices:
+        raise ClientError(f"{name}: give one of {', '.join(filter(None, choices))}, not '{given}'")
+    return given
+
+
 def cursor[T](kind: type[T]) -> T | None:
     """Where a page begins, as `next_cursor` wrote it into the page before. `kind` is the type of what it holds."""
     given = request.args.get("cursor", "")

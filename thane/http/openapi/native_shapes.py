@@ -11,7 +11,7 @@ from thane.events.encoding import EventFrame
 from thane.health.watch import Dependency
 from thane.http.openapi.shape import Object, Shape, about
 from thane.http.vitals import Process
-from thane.memory.records import ConversationRecord, RunRecord
+from thane.memory.records import ConversationRecord, RunRecord, TitleBy
 from thane.turn import Channel, FinishReason, Usage
 from thane.version import Version
 
@@ -67,8 +67,18 @@ class State(Shape):
 
 class Conversations(Shape):
     conversations: Annotated[tuple[ConversationRecord, ...], about("The one last spoken in first.")]
-    count: Annotated[int, about("How many there are in all.")]
-    next: Annotated[str | None, about("`before` of the next page; null on the last.")]
+    count: Annotated[int, about("How many fit in all.")]
+    next: Annotated[str | None, about("`cursor` of the next page; null on the last.")]
+
+
+class ConversationChange(Shape):
+    title: Annotated[str | None, about("What it is called from now on.")] = None
+    archived: Annotated[bool | None, about("Whether it is left out of the list.")] = None
+
+
+class Deleted(Shape):
+    id: str
+    status: Literal["deleted"]
 
 
 class SaidCall(Shape):
@@ -94,6 +104,12 @@ class SaidMessage(Shape):
     images: Annotated[int, about("How many images came with it.")] = 0
 
 
+class BranchOfConversation(Shape):
+    messages: Annotated[tuple[str, ...], about("Ids, the first said first.")]
+    updated_at: Annotated[str, about("RFC 3339.")]
+    is_current: Annotated[bool, about("Whether something was last said here.")]
+
+
 class Conversation(Shape):
     id: str
     channel: Channel
@@ -104,7 +120,11 @@ class Conversation(Shape):
     run_count: int
     user: str
     area: str
+    turn_count: int
+    archived: bool
+    title_by: TitleBy
     messages: tuple[SaidMessage, ...]
+    branches: Annotated[tuple[BranchOfConversation, ...], about("The one last spoken in first.")]
 
 
 class Runs(Shape):

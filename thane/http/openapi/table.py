@@ -17,7 +17,7 @@ from thane.http.openapi import v1_shapes as v1
 from thane.http.openapi.archive_table import ARCHIVE
 from thane.http.openapi.told import LIMIT, NDJSON, SSE, Query, Told, Type
 from thane.loops.status import LoopStatus
-from thane.memory.records import RunRecord
+from thane.memory.records import ConversationRecord, RunRecord
 
 _LATEST = "thane:latest"
 _HELLO = {"model": _LATEST, "messages": [{"role": "user", "content": "hello"}]}
@@ -33,6 +33,7 @@ _EVENTS = tuple(
 )
 _SINCE = Query("since", "First what came after the event of this number.", "integer")
 _NOT_MADE = {501: "No model makes embeddings."}
+_NO_CONVERSATION = {404: "No such conversation."}
 _NO_MODEL = {404: "No such model."}
 _LOOPS = Told(title="List the loops", answer=tuple[LoopStatus, ...])
 _LOOP_STREAM = Told(title="Follow the loops", streams=SSE)
@@ -59,10 +60,49 @@ OWN: Mapping[str, Told] = {
     "GET /v1/conversations": Told(
         title="List the conversations",
         answer=native.Conversations,
-        query=(LIMIT, Query("before", "The `next` of the page before.")),
+        query=(
+            Query("ids", "Only these.", "array"),
+            Query("channel", "Only those of this channel: owu, ha or api."),
+            Query("q", "Only those whose title, or what was said in them, has this in it."),
+            Query("updated_after", "Only those spoken in since then: RFC 3339 or epoch seconds."),
+            Query("updated_before", "Only those not spoken in since then."),
+            Query("created_after", "Only those begun since then."),
+            Query("created_before", "Only those begun before then."),
+            Query("min_messages", "Only those with so many messages or more.", "integer"),
+            Query("max_messages", "Only those with so many messages at most.", "integer"),
+            Query("archived", "false (if nothing is given), true or all."),
+            Query("sort", "updated (if nothing is given), created, title or messages."),
+            Query("order", "desc (if nothing is given) or asc."),
+            LIMIT,
+            Query("cursor", "The `next` of the page before."),
+        ),
     ),
     "GET /v1/conversations/{conversation_id}": Told(
-        title="Read a conversation", answer=native.Conversation, errors={404: "No such conversation."}
+        title="Read a conversation", answer=native.Conversation, errors=_NO_CONVERSATION
+    ),
+    "PATCH /v1/conversations/{conversation_id}": Told(
+        title="Rename a conversation or put it away",
+        body=native.ConversationChange,
+        answer=ConversationRecord,
+        errors=_NO_CONVERSATION,
+        example={"title": "Holiday in Wales"},
+    ),
+    "DELETE /v1/conversations/{conversation_id}": Told(
+        title="Delete a conversation", answer=native.Deleted, errors=_NO_CONVERSATION
+    ),
+    "GET /v1/conversations/{conversation_id}/export": Told(
+        title="Export a conversation",
+        answer=native.Conversation,
+        query=(Query("format", "markdown (if nothing is given), md or json."),),
+        errors=_NO_CONVERSATION,
+    ),
+    "POST /v1/conversations/{conversation_id}/messages": Told(
+        title="Say something in a conversation",
+        body=native.NativeChatRequest,
+        answer=native.NativeChatAnswer,
+        streams=SSE,
+        errors=_NO_CONVERSATION,
+        example={"message": "and the bedroom?"},
     ),
     "GET /v1/runs": Told(
         title="List the runs",
