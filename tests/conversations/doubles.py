@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
+import msgspec
 import trio
 from msgspec.structs import replace
 
@@ -18,12 +19,15 @@ from thane.events.event import Publisher
 from thane.ids import Ids
 from thane.loops.registry import LoopRegistry, open_registry
 from thane.memory.archive import Archive
+from thane.memory.prompts import KeptPrompt, Packer, read_prompt
 from thane.memory.records import (
     ConversationPage,
     ConversationQuery,
     ConversationRecord,
     Holder,
     MessageRecord,
+    PromptRecord,
+    RunFilter,
     RunRecord,
     SentPrompt,
     TitleBy,
@@ -57,6 +61,7 @@ class FakeArchive:
         self.started: list[RunRecord] = []
         self.stored: dict[str, RunRecord] = {}
         self.said: list[MessageRecord] = []
+        self.prompts: dict[str, KeptPrompt] = {}
         self.delay = 0.0
         self.fails = False
         self.asked = 0
@@ -76,7 +81,13 @@ class FakeArchive:
         if self.fails:
             raise OSError("disk full")
         assert run.id not in self.stored, "a run was recorded twice"
-        self.stored[run.id] = run
+        kept = tuple(map(self.as_kept, prompts))
+        self.prompts |= {prompt.hash: prompt for prompt in kept}
+        told = (
+            PromptRecord(sent.place, sent.step, prompt.hash, len(prompt.messages), len(prompt.tools), 100)
+            for sent, prompt in zip(prompts, kept, strict=True)
+        )
+        self.stored[run.id] = msgspec.structs.replace(run, prompts=tuple(told))
         if conversation.id:
             self.records[conversation.id] = conversation
             known = {(each.conversation_id, each.key) for each in self.said}
@@ -104,10 +115,38 @@ class FakeArchive:
         await trio.sleep(self.delay)
         return self.stored.get(run_id) or next((run for run in self.started if run.id == run_id), None)
 
-    async def runs(self, *, conversation_id: str = "", limit: int = 50) -> tuple[RunRecord, ...]:
+    async def runs(
+        self,
+        *,
+        conversation_id: str = "",
+        wanted: RunFilter | None = None,
+        start: tuple[float, str] | None = None,
+        limit: int = 50,
+    ) -> tuple[RunRecord, ...]:
+        """Only the filters by conversation, channel and state; the real one is tested for the rest."""
         await trio.sleep(self.delay)
-        found = [self.stored.get(run.id, run) for run in reversed(self.started)]
-        return tuple(run for run in found if conversation_id in ("", run.conversation_id))[:limit]
+        which = wanted or RunFilter(conversation_id=conversation_id)
+        found = sorted(
+            (self.stored.get(run.id, run) for run in self.started),
+            key=lambda run: (run.started_at, run.id),
+            reverse=True,
+        )
+        return tuple(
+            run
+            for run in found
+            if which.conversation_id in ("", run.conversation_id)
+            and which.channel in ("", run.channel)
+            and which.state in ("", run.state)
+            and (start is None or (run.started_at, run.id) < start)
+        )[:limit]
+
+    async def prompt(self, prompt_hash: str) -> KeptPrompt | None:
+        await trio.sleep(self.delay)
+        return self.prompts.get(prompt_hash)
+
+    def as_kept(self, sent: SentPrompt) -> KeptPrompt:
+        packed = Packer().pack(sent.place, sent.step, sent.prompt)
+        return read_prompt(packed.hash, [piece for _, piece in packed.links])
 
     async def conversations(self, *, limit: int = 100, before: str = "") -> tuple[ConversationRecord, ...]:
         await trio.sleep(self.delay)

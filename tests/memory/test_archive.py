@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import msgspec
 import pytest
@@ -19,7 +20,7 @@ from tests.memory.samples import AT, NO_CONVERSATION, conversation, run, said
 from thane.config.settings import Storage
 from thane.errors import ClientError
 from thane.memory.archive import Archive
-from thane.memory.records import ConversationRecord, Holder, MessageRecord, RunRecord, StepRecord
+from thane.memory.records import ConversationRecord, Holder, MessageRecord, RunFilter, RunRecord, StepRecord
 from thane.storage.database import Database, open_database
 from thane.testing.clock import TrioClock
 from thane.turn import Message, ToolCall, Usage
@@ -294,3 +295,23 @@ async def test_nothing_is_searched_for_row_by_row(tmp_path: Path) -> None:
         await database.write(untrace)
         scans = [line for line in await database.read(plans) if line.startswith("SCAN") and "USING" not in line]
     assert {"SCAN json_each VIRTUAL TABLE INDEX 1:"} == set(scans)
+
+
+async def test_runs_are_selected_by_every_filter_and_paged_from_behind_one(here: Opened) -> None:
+    for number in range(6):
+        more = {"model": f"m_{number % 2}", "parent_run_id": "r_0" if number == 5 else ""}
+        await here.archive.run_ended(
+            conversation(f"c_{number % 3}"), run(f"r_{number}", f"c_{number % 3}", at=AT + number, **more), ()
+        )
+
+    async def ids(start: tuple[float, str] | None = None, **wanted: Any) -> list[str]:
+        return [found.id for found in await here.archive.runs(wanted=RunFilter(**wanted), start=start)]
+
+    assert ["r_5", "r_4", "r_3", "r_2", "r_1", "r_0"] == await ids()
+    assert ["r_3", "r_0"] == await ids(conversation_id="c_0")
+    assert ["r_5", "r_3", "r_1"] == await ids(model="m_1")
+    assert ["r_5"] == await ids(parent_run_id="r_0")
+    assert ["r_3", "r_2"] == await ids(since=AT + 2, until=AT + 3)
+    assert [] == await ids(channel="ha")
+    assert [] == await ids(state="failed")
+    assert ["r_2", "r_1", "r_0"] == await ids((AT + 3, "r_3"), channel="owu", state="done")

@@ -33,7 +33,7 @@ from thane.ids import Ids
 from thane.loops.loop import Iteration, IterationFailed
 from thane.loops.registry import LoopRegistry
 from thane.memory.archive import Archive
-from thane.memory.records import ConversationRecord
+from thane.memory.records import ConversationRecord, SentPrompt
 from thane.redaction import Redactor, known_secrets
 from thane.router.profiles import find_profile
 from thane.turn import Batch, RunFinished, Turn
@@ -135,6 +135,11 @@ class Conversations:
             for ticket, conversation in self._tickets.values()
             if ticket.phase != "ended"
         )
+
+    def sent_prompts(self, run_id: str) -> tuple[SentPrompt, ...]:
+        """What the model steps of a run that goes on were sent so far; nothing for any other."""
+        ticket, _ = self._tickets.get(run_id, (None, None))
+        return ticket.recorder.prompts if ticket is not None else ()
 
     def cancel(self, run_id: str, by: str) -> bool:
         """Cancel a turn that waits or runs. False when there is none of this id, or its answer is complete already."""

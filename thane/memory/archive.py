@@ -24,6 +24,7 @@ from thane.memory.records import (
     ConversationRecord,
     Holder,
     MessageRecord,
+    RunFilter,
     RunRecord,
     SentPrompt,
     TitleBy,
@@ -167,10 +168,27 @@ class Archive:
         pieces = await self._database.read(lambda c: prompt_rows.find_chain(c, node_hash))
         return read_prompt(prompt_hash, pieces) if pieces else None
 
-    async def runs(self, *, conversation_id: str = "", limit: int = 50) -> tuple[RunRecord, ...]:
-        """Latest start first, without steps and tool calls: ask for one run to have those."""
-        found = await self._database.read(lambda c: run_rows.list_runs(c, conversation_id, limit))
+    async def runs(
+        self,
+        *,
+        conversation_id: str = "",
+        wanted: RunFilter | None = None,
+        start: tuple[float, str] | None = None,
+        limit: int = 50,
+    ) -> tuple[RunRecord, ...]:
+        """Latest start first, from behind (started_at, id) `start`; without steps and the rest: ask for one run."""
+        which = wanted or RunFilter(conversation_id=conversation_id)
+        equal = msgspec.structs.asdict(which)
+        since, until = equal.pop("since"), equal.pop("until")
+        found = await self._database.read(
+            lambda c: run_rows.list_runs(c, equal=equal, since=since, until=until, start=start, limit=limit)
+        )
         return tuple(map(rows.run_record, found))
+
+    def as_kept(self, sent: SentPrompt) -> KeptPrompt:
+        """What would be kept of a prompt, for the view of a run that goes on: redacted, and named by its hash."""
+        packed = self._packer.fresh().pack(sent.place, sent.step, sent.prompt)
+        return read_prompt(packed.hash, [piece for _, piece in packed.links])
 
     async def holders(self, key: str) -> tuple[Holder, ...]:
         """The conversations whose tree contains the message with this key, latest update first; none for ""."""

@@ -102,6 +102,10 @@ class Packer:
             sum(piece[2] for _, piece in links),
         )
 
+    def fresh(self) -> Packer:
+        """One like it, for use in another thread."""
+        return Packer(self._limits, self.redactor)
+
     @property
     def is_wanted(self) -> bool:
         """Whether prompts are kept at all."""

@@ -185,6 +185,18 @@ class ConversationPage(msgspec.Struct, frozen=True):
     after: tuple[float | int | str, str] | None
 
 
+class RunFilter(msgspec.Struct, frozen=True):
+    """Which runs are wanted; "" and None select all. Times are epoch seconds of their start, `until` included."""
+
+    conversation_id: str = ""
+    channel: str = ""
+    state: str = ""
+    model: str = ""
+    parent_run_id: str = ""
+    since: float | None = None
+    until: float | None = None
+
+
 class Holder(msgspec.Struct, frozen=True):
     """A conversation whose content tree contains a certain message; `is_head` when nothing follows it there yet."""
 

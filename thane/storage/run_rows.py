@@ -6,7 +6,7 @@ Rows are tuples in the order of the columns named here; `thane.memory.rows` turn
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 type Row = tuple[Any, ...]
@@ -99,11 +99,28 @@ def find_run(connection: sqlite3.Connection, run_id: str) -> tuple[Row, list[Row
     return run, steps.fetchall(), tool_calls.fetchall(), spans.fetchall()
 
 
-def list_runs(connection: sqlite3.Connection, conversation_id: str, limit: int) -> list[Row]:
-    """Latest start first; of every conversation when `conversation_id` is empty."""
-    where, which = (" where conversation_id = ?", (conversation_id,)) if conversation_id else ("", ())
+def list_runs(
+    connection: sqlite3.Connection,
+    *,
+    equal: Mapping[str, str],
+    since: float | None = None,
+    until: float | None = None,
+    start: tuple[float, str] | None = None,
+    limit: int,
+) -> list[Row]:
+    """Latest start first, from behind (started_at, id) `start`. `equal` maps columns to values; "" selects all."""
+    conditions = [f"{column} = ?" for column, value in equal.items() if value]
+    values: list[object] = [value for value in equal.values() if value]
+    for condition, bound in (("started_at >= ?", since), ("started_at <= ?", until)):
+        if bound is not None:
+            conditions.append(condition)
+            values.append(bound)
+    if start is not None:
+        conditions.append("(started_at, id) < (?, ?)")
+        values += start
+    where = f" where {' and '.join(conditions)}" if conditions else ""
     return connection.execute(
-        f"{_READ_RUN}{where} order by started_at desc, id desc limit ?", (*which, limit)
+        f"{_READ_RUN}{where} order by started_at desc, id desc limit ?", (*values, limit)
     ).fetchall()
 
 

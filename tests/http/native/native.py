@@ -13,7 +13,7 @@ from tests.conversations import doubles
 from tests.conversations.doubles import Script
 from thane.config.settings import Events, Limits, Settings
 from thane.events.bus import EventBus
-from thane.http.native import conversations, logs, loops, runs
+from thane.http.native import conversations, logs, loops, requests, runs
 from thane.http.problems import native_problem
 from thane.http.quart_app import ThaneApp
 from thane.http.rooms import Rooms
@@ -78,7 +78,7 @@ async def site(
         )
         app: Any = ThaneApp("native", limits=Limits(), problems=native_problem)
         parts = (conversations.routes, conversations.export_routes, conversations.message_routes)
-        for each in (*parts, loops.routes, logs.routes, runs.routes):
+        for each in (*parts, loops.routes, logs.routes, runs.routes, requests.routes):
             app.register_blueprint(each(rooms))
         async with serving(app) as served:
             yield Site(served, house, bus)

@@ -6,12 +6,11 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from thane.conversations.live import LiveRun
 from thane.events.encoding import EventFrame
 from thane.health.watch import Dependency
 from thane.http.openapi.shape import Object, Shape, about
 from thane.http.vitals import Process
-from thane.memory.records import ConversationRecord, RunRecord, TitleBy
+from thane.memory.records import ConversationRecord, TitleBy
 from thane.turn import Channel, FinishReason, Usage
 from thane.version import Version
 
@@ -125,11 +124,6 @@ class Conversation(Shape):
     title_by: TitleBy
     messages: tuple[SaidMessage, ...]
     branches: Annotated[tuple[BranchOfConversation, ...], about("The one last spoken in first.")]
-
-
-class Runs(Shape):
-    running: Annotated[tuple[LiveRun, ...], about("What runs or waits, oldest first.")]
-    recent: Annotated[tuple[RunRecord, ...], about("What ended, latest first, without steps and tool calls.")]
 
 
 class Cancelling(Shape):

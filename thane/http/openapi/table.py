@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from thane.conversations.live import LiveRun
 from thane.health.watch import HealthReport
 from thane.http.openapi import native_shapes as native
 from thane.http.openapi import ollama_shapes as ollama
 from thane.http.openapi import v1_shapes as v1
 from thane.http.openapi.archive_table import ARCHIVE
+from thane.http.openapi.runs_table import RUNS
 from thane.http.openapi.told import LIMIT, NDJSON, SSE, Query, Told, Type
 from thane.loops.status import LoopStatus
-from thane.memory.records import ConversationRecord, RunRecord
+from thane.memory.records import ConversationRecord
 
 _LATEST = "thane:latest"
 _HELLO = {"model": _LATEST, "messages": [{"role": "user", "content": "hello"}]}
@@ -103,18 +103,6 @@ OWN: Mapping[str, Told] = {
         streams=SSE,
         errors=_NO_CONVERSATION,
         example={"message": "and the bedroom?"},
-    ),
-    "GET /v1/runs": Told(
-        title="List the runs",
-        answer=native.Runs,
-        query=(LIMIT, Query("conversation_id", "Only those of this conversation.")),
-    ),
-    "GET /v1/runs/{run_id}": Told(title="Look at a run", answer=(RunRecord, LiveRun), errors={404: "No such run."}),
-    "DELETE /v1/runs/{run_id}": Told(
-        title="Cancel a run",
-        answer=native.Cancelling,
-        statuses={202: "It is being cancelled."},
-        errors={404: "No such run.", 409: "It has ended already."},
     ),
     "GET /v1/loops": _LOOPS,
     "GET /api/loops": _LOOPS,
@@ -285,7 +273,7 @@ OLLAMA: Mapping[str, Told] = {
     "GET /api/status": Told(title="Ask for the cloud", answer=ollama.OllamaCloudStatus),
 }
 
-TABLE: Mapping[str, Told] = {**OWN, **ARCHIVE, **V1, **OLLAMA}
+TABLE: Mapping[str, Told] = {**OWN, **RUNS, **ARCHIVE, **V1, **OLLAMA}
 
 NOTHING = Told(title="")
 """What is told of a route that is not in the table."""
@@ -310,6 +298,8 @@ _BEGINNINGS = {
     "/v1/chat": "Chat",
     "/v1/conversations": "Conversations",
     "/v1/runs": "Runs",
+    "/v1/prompts": "Runs",
+    "/v1/requests": "Runs",
     "/v1/archive/": "Archive",
     "/v1/tools/": "Archive",
     "/v1/telemetry/tools": "Archive",
