@@ -13,6 +13,8 @@ from thane.config import settings
 from thane.ids import Ids
 from thane.loops.loop import Iteration, LoopSpec
 from thane.loops.registry import LoopRegistry, open_registry
+from thane.loops.spec import Task
+from thane.loops.task import Ask
 from thane.testing.clock import TrioClock
 
 
@@ -114,3 +116,33 @@ async def test_a_crashing_handler_takes_nothing_else_with_it(autojump_clock: Moc
         await trio.sleep(1000)
         assert "waiting" == steady.state
         assert crashing.status().consecutive_errors > 1
+
+
+async def test_a_loop_is_found_by_name_and_one_whose_setup_fails_is_not_started(autojump_clock: MockClock) -> None:
+    def refuse() -> None:
+        raise ValueError("not now")
+
+    async with registry() as loops:
+        loop = loops.spawn(LoopSpec(name="one"))
+        loops.spawn(LoopSpec(name="one"))
+        assert loop is loops.named("one")
+        with pytest.raises(ValueError, match="not now"):
+            loops.spawn(LoopSpec(name="two", setup=refuse))
+        assert (None, 2) == (loops.named("two"), loops.statistics().live)
+
+
+async def test_a_task_is_done_by_whoever_was_named_for_it(autojump_clock: MockClock) -> None:
+    asked = list[str]()
+
+    async def runner(ask: Ask, _iteration: Iteration) -> str:
+        await trio.lowlevel.checkpoint()
+        asked.append(ask.text)
+        return "done"
+
+    async with registry() as loops:
+        with pytest.raises(ValueError, match="nobody to do it"):
+            loops.spawn(LoopSpec(name="one", task=Task(text="t")))
+        loops.run_tasks_with(runner)
+        loops.spawn(LoopSpec(name="one", task=Task(text="t")))
+        await trio.sleep(1)
+        assert ["t"] == asked

@@ -58,13 +58,14 @@ KINDS: dict[Source, dict[str, str]] = {
         "loop_state_change": "A loop changed state: from, to, event_seq",
         "loop_iteration_start": "An iteration began: conversation_id, supervisor, attempt",
         "loop_iteration_complete": (
-            "An iteration ended: model, input_tokens, output_tokens, context_window, elapsed_ms, tools_used, "
+            "An iteration ended: model, input_tokens, output_tokens, cost_usd, context_window, elapsed_ms, tools_used, "
             "supervisor, conversation_id, summary"
         ),
+        "loop_renamed": "A loop has another name: loop_name, before, title",
         "loop_error": "An iteration or a wait failed: error, phase, consecutive_errors, retry_in_ms",
         "loop_sleep_start": "A loop sleeps: sleep_duration, sleep_ms, wakes_at",
         "loop_wait_start": "A loop waits for something to happen",
-        "loop_queued": "A turn waits in a conversation's queue: run_id, position",
+        "loop_queued": "A turn waits, or has moved up in its queue: run_id, conversation_id, position",
         "loop_llm_start": "A model step began inside a loop: model, est_tokens, messages, tools, iteration, reasoning",
         "loop_llm_response": "A model step ended inside a loop: model, input_tokens, output_tokens",
         "loop_tool_start": "A tool began inside a loop: tool, call_id, args",

@@ -15,6 +15,7 @@ from thane.events.event import Publisher
 from thane.ids import Ids
 from thane.loops.loop import Loop, LoopSpec
 from thane.loops.status import LoopState, LoopStatus
+from thane.loops.task import Runner
 
 
 class RegistryStatistics(msgspec.Struct, frozen=True):
@@ -45,12 +46,18 @@ class LoopRegistry:
         self._clock = clock
         self._ids = ids
         self._random = source
+        self._runner: Runner | None = None
         self._loops: dict[str, Loop] = {}
         self._started = 0
         self._stopped = 0
 
+    def run_tasks_with(self, runner: Runner) -> None:
+        """Say who does the tasks of loops whose work is a model's. Before, such loops are refused."""
+        self._runner = runner
+
     def spawn(self, spec: LoopSpec) -> Loop:
-        """Start a loop. Raises ValueError for a spec that makes no sense or names a parent that is not alive."""
+        """Start a loop. Raises ValueError for a spec that makes no sense or names a parent that is not alive, and
+        whatever its `setup` raises."""
         if spec.parent_id and spec.parent_id not in self._loops:
             raise ValueError(f"the loop {spec.name!r} has no living parent {spec.parent_id!r}")
         loop = Loop(
@@ -60,7 +67,10 @@ class LoopRegistry:
             clock=self._clock,
             source=self._random,
             recent=self._limits.recent,
+            runner=self._runner,
         )
+        if spec.setup is not None:
+            spec.setup()
         self._nursery.start_soon(self._run, loop, name=f"loop {spec.name}")
         self._loops[loop.id] = loop
         self._started += 1
@@ -68,6 +78,10 @@ class LoopRegistry:
 
     def get(self, loop_id: str) -> Loop | None:
         return self._loops.get(loop_id)
+
+    def named(self, name: str) -> Loop | None:
+        """The oldest living loop of this name: names need not be unique."""
+        return next((loop for loop in self._loops.values() if loop.name == name), None)
 
     def statuses(self) -> tuple[LoopStatus, ...]:
         """Every living loop, oldest first."""

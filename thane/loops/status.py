@@ -21,6 +21,7 @@ class IterationSnapshot(msgspec.Struct, frozen=True, omit_defaults=True):
     model: str = ""
     input_tokens: int = 0
     output_tokens: int = 0
+    cost_usd: float = 0.0
     context_window: int = 0
     tools_used: dict[str, int] = msgspec.field(default_factory=dict)
     supervisor: bool = False
@@ -58,3 +59,5 @@ class LoopStatus(msgspec.Struct, frozen=True):
     metadata: dict[str, Any]
     llm_context: dict[str, Any] | None
     config: dict[str, Any]
+    total_cost_usd: float = 0.0
+    last_supervisor_iter: int = 0

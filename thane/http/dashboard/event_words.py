@@ -152,6 +152,7 @@ _SAYINGS: dict[str, Callable[[Data], Line]] = {
         ),
         "done",
     ),
+    "loop_renamed": lambda d: Line(_loop(d, f"was {d.get('before', 'another')}")),
     "loop_error": lambda d: Line(
         _loop(
             d,
