@@ -26,6 +26,8 @@ from thane.http.rooms import Rooms
 from thane.ids import Ids
 from thane.journal.index import Journal, open_journal
 from thane.journal.line import Lines
+from thane.ledger.ledger import open_ledger
+from thane.ledger.pricing import PriceList
 from thane.loops.registry import open_registry
 from thane.memory.archive import Archive
 from thane.memory.prompts import Packer
@@ -92,6 +94,14 @@ class Builder:
         archive = Archive(database, self._clock, settings.archive, Packer(settings.runs, redactor))
         if interrupted := await archive.recover():
             _log.warning("runs were interrupted by the last end of Thane", runs=interrupted)
+        ledger = await open_ledger(
+            database,
+            PriceList(settings.pricing, local=("embedded", "ollama", "embeddings")),
+            settings.budgets,
+            clock=self._clock,
+            events=bus,
+            zone=self._zone,
+        )
         home = DemoHome(self._clock, bus) if settings.demo.enabled else None
         tools = ToolRegistry([DateTime(self._clock, self._zone), *(house_tools(home) if home else ())])
         catalogue = await self._open_models(home, tools)
@@ -110,6 +120,7 @@ class Builder:
                 events=bus,
                 clock=self._clock,
                 ids=self._ids,
+                accounts=ledger,
             )
         )
         supervisor = Supervisor(settings.supervisor, bus, self._random)
@@ -130,6 +141,7 @@ class Builder:
                 "database": database.statistics,
                 "restarts": lambda: supervisor.restarts,
             },
+            ledger=ledger,
             conversations=conversations,
             loops=registry,
             home=home,

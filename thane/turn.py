@@ -14,7 +14,7 @@ import msgspec
 type JSON = dict[str, Any]
 type Role = Literal["system", "user", "assistant", "tool"]
 type Channel = Literal["owu", "ha", "api"]
-type FinishReason = Literal["stop", "length", "tool_calls", "max_steps", "illegal_tool", "deadline"]
+type FinishReason = Literal["stop", "length", "tool_calls", "max_steps", "illegal_tool", "deadline", "budget"]
 type FailureKind = Literal["cancelled", "model", "unavailable", "overloaded", "deadline", "internal"]
 
 
@@ -96,13 +96,18 @@ class Turn(msgspec.Struct, frozen=True):
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """Token counts of one model call or, summed, of one run. `estimated` when the model gave none."""
+    """Token counts of one model call or, summed, of one run. `estimated` when the model gave none.
+
+    `input_tokens` is the whole prompt: `cached_tokens` (read from the server's cache) and `cache_write_tokens` (put
+    into it) are parts of it, as `reasoning_tokens` are of `output_tokens`.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
     reasoning_tokens: int = 0
     estimated: bool = False
+    cache_write_tokens: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -111,6 +116,7 @@ class Usage(msgspec.Struct, frozen=True):
             self.cached_tokens + other.cached_tokens,
             self.reasoning_tokens + other.reasoning_tokens,
             self.estimated or other.estimated,
+            self.cache_write_tokens + other.cache_write_tokens,
         )
 
 

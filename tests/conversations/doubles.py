@@ -76,6 +76,7 @@ class FakeArchive:
         run: RunRecord,
         messages: Sequence[MessageRecord],
         prompts: Sequence[SentPrompt] = (),
+        alongside: Sequence[Callable[[Any], object]] = (),
     ) -> None:
         await trio.sleep(self.delay)
         if self.fails:

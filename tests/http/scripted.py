@@ -11,6 +11,7 @@ from typing import Any, cast
 import msgspec
 import trio
 
+from tests.ledger.doubles import FakeLedger
 from thane.config.settings import Settings
 from thane.conversations.live import LiveRun
 from thane.conversations.tracker import OpenTurn
@@ -147,6 +148,7 @@ async def site(
             started_at=clock.time(),
             bus=bus,
             archive=nothing,
+            ledger=cast("Any", FakeLedger()),
             conversations=cast("Any", conversations),
             loops=nothing,
             home=None,

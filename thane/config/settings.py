@@ -15,8 +15,9 @@ from thane.config.doors import Auth, Health, Limits, Listen, OllamaApi, Shutdown
 from thane.config.fields import Section
 from thane.config.house import Demo, HomeAssistant, HomeAssistantSubscribe
 from thane.config.keeping import Archive, Conversations, Dashboard, Events, Logging, Loops, Runs, Storage
+from thane.config.money import Budget, Budgets, Price
 from thane.config.providers import Anthropic, ModelProvider
-from thane.config.thinking import Agent, AvailableModel, Brain, Embeddings, Models, Price
+from thane.config.thinking import Agent, AvailableModel, Brain, Embeddings, Models
 
 __all__ = [
     "Agent",
@@ -25,6 +26,8 @@ __all__ = [
     "Auth",
     "AvailableModel",
     "Brain",
+    "Budget",
+    "Budgets",
     "Conversations",
     "Dashboard",
     "Demo",
@@ -82,7 +85,9 @@ class Settings(Section, frozen=True):
     """Time zone for times and dates that are spoken, e.g. `Europe/Amsterdam`; empty is the machine's."""
     logging: Logging = Logging()
     pricing: dict[str, Price] = msgspec.field(default_factory=dict)
-    """Price of each model."""
+    """Price of each model, by its name, `provider/name`, or the beginning of names with `*` (`gpt-4o*`). Without any,
+    built-in prices of well-known cloud models count. Local models without a price cost nothing."""
+    budgets: Budgets = Budgets()
 
     # Known to the reference, not implemented yet.
     talents_dir: str = ""

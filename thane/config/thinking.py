@@ -70,13 +70,6 @@ class Models(Section, frozen=True):
     """How long after the last call a model keeps its larger context: as long as Ollama keeps it loaded, about."""
 
 
-class Price(Section, frozen=True):
-    input_per_million: float = 0.0
-    """Price of a million input tokens."""
-    output_per_million: float = 0.0
-    """Price of a million output tokens."""
-
-
 class Embeddings(Section, frozen=True):
     enabled: bool = False
     """Make embeddings with `model`, also where a request asks one of Thane's own names for them."""

@@ -22,6 +22,7 @@ from thane.conversations.lookup import Asked, path_to_head, place
 from thane.conversations.remembered import WINDOW, LastWords, Remembered
 from thane.conversations.ticket import Ticket
 from thane.ids import Ids
+from thane.ledger.accounts import Accounts
 from thane.loops.loop import Iteration, IterationFailed
 from thane.memory.archive import Archive
 from thane.memory.records import ConversationRecord, MessageRecord, RunRecord
@@ -59,6 +60,7 @@ class Conductor:
         *,
         agent: Runs,
         archive: Archive,
+        accounts: Accounts,
         remembered: Remembered,
         clock: Clock,
         ids: Ids,
@@ -67,6 +69,7 @@ class Conductor:
         self._settings = settings
         self._agent = agent
         self._archive = archive
+        self._accounts = accounts
         self._remembered = remembered
         self._clock = clock
         self._ids = ids
@@ -175,7 +178,8 @@ class Conductor:
             messages = self._messages(ticket, run, final, now)
         try:
             with trio.CancelScope(shield=True), trio.fail_after(self._settings.conversations.record_seconds):
-                await self._archive.run_ended(record, run, messages, prompts)
+                keep = self._accounts.keep(run.id, ticket.recorder.book.entries)
+                await self._archive.run_ended(record, run, messages, prompts, (keep,))
         except Exception as error:  # noqa: BLE001 whatever the disk's trouble, the client is told that it is not stored
             _log.error("a run could not be stored", run_id=ticket.run_id, exc_info=error)
             if isinstance(final, RunFinished):
@@ -185,6 +189,7 @@ class Conductor:
             if conversation is not None and not conversation.deleted:
                 conversation.record = msgspec.structs.replace(conversation.record, updated_at=now)
                 self._remember(ticket, conversation, final, messages, now)
+        self._accounts.close(run.id)
         ticket.phase = "ended"
         ticket.recorder.publish_end(run, final)
         self._deliver(ticket, final)

@@ -11,11 +11,13 @@ import msgspec
 import trio
 
 from thane.clock import Clock
+from thane.conversations.call_book import CallBook
 from thane.conversations.live import LiveRun
 from thane.conversations.spans import OpenSpan, Spans
 from thane.conversations.told import tell
 from thane.conversations.words import cut
 from thane.events.event import Publisher
+from thane.ledger.accounts import Accounts, NoAccounts
 from thane.loops.loop import Iteration
 from thane.memory.records import RunRecord, RunState, SentPrompt, StepEnd, StepRecord, ToolCallRecord
 from thane.redaction import Redactor
@@ -59,8 +61,16 @@ class RunFacts(msgspec.Struct, frozen=True):
 class Recorder:
     """One run, from when it was accepted. `begin` when it starts to be worked on, `observe` each batch, then `end`."""
 
-    def __init__(self, facts: RunFacts, events: Publisher, clock: Clock, redactor: Redactor | None = None) -> None:
+    def __init__(
+        self,
+        facts: RunFacts,
+        events: Publisher,
+        clock: Clock,
+        redactor: Redactor | None = None,
+        accounts: Accounts | None = None,
+    ) -> None:
         self.facts = facts
+        self.book = CallBook(facts, accounts or NoAccounts())
         self.accepted_at = clock.time()
         self._events = events
         self._clock = clock
@@ -200,6 +210,7 @@ class Recorder:
             first_token=self._first_token,
             steps=tuple(self._steps),
             spans=self._spans.view(),
+            cost_usd=self.book.cost_usd,
         )
         if isinstance(final, RunFinished):
             return msgspec.structs.replace(
@@ -243,18 +254,17 @@ class Recorder:
     def _keep_step(self, call: ModelStarted | ModelFinished, usage: Usage, ended: StepEnd) -> None:
         """Keep a call of a model that has ended: one record for each try, whatever came of it."""
         span = self._model_span
-        self._steps.append(
-            StepRecord(
-                step=call.step,
-                model=call.model,
-                provider=call.provider,
-                usage=usage,
-                finish_reason=ended,
-                started_at=self._step_at,
-                duration=(span.duration if span else None) or 0.0,
-                first_token=span.about.get("first_token") if span else None,
-            )
+        step = StepRecord(
+            step=call.step,
+            model=call.model,
+            provider=call.provider,
+            usage=usage,
+            finish_reason=ended,
+            started_at=self._step_at or self._clock.time(),
+            duration=(span.duration if span else None) or 0.0,
+            first_token=span.about.get("first_token") if span else None,
         )
+        self._steps.append(self.book.add(step, call if isinstance(call, ModelFinished) else None))
         self._step = None
 
     def _first_piece(self) -> None:
@@ -278,12 +288,21 @@ class Recorder:
                 iterations=final.steps,
                 total_tokens_in=final.usage.input_tokens,
                 total_tokens_out=final.usage.output_tokens,
+                total_cost_usd=record.cost_usd,
                 elapsed_ms=elapsed_ms,
             )
         elif final.failure == "cancelled":
-            self._publish("request_cancelled", by=record.cancelled_by, elapsed_ms=elapsed_ms)
+            self._publish(
+                "request_cancelled", by=record.cancelled_by, total_cost_usd=record.cost_usd, elapsed_ms=elapsed_ms
+            )
         else:
-            self._publish("request_failed", failure=final.failure, error=final.message, elapsed_ms=elapsed_ms)
+            self._publish(
+                "request_failed",
+                failure=final.failure,
+                error=final.message,
+                total_cost_usd=record.cost_usd,
+                elapsed_ms=elapsed_ms,
+            )
         if self._iteration is not None:
             self._tell(self._iteration, record)
 
@@ -330,6 +349,7 @@ class Recorder:
             tokens_in=event.usage.input_tokens,
             tokens_out=event.usage.output_tokens,
             tool_calls=event.tool_calls,
+            cost_usd=self._steps[-1].cost_usd,
             duration_ms=round(event.duration * 1000),
         )
         self._progress(

@@ -30,6 +30,7 @@ from thane.conversations.words import first_title, last_title, title
 from thane.errors import ClientError
 from thane.events.event import Publisher
 from thane.ids import Ids
+from thane.ledger.accounts import Accounts, NoAccounts
 from thane.loops.loop import Iteration, IterationFailed
 from thane.loops.registry import LoopRegistry
 from thane.memory.archive import Archive
@@ -78,6 +79,7 @@ class Conversations:
         events: Publisher,
         clock: Clock,
         ids: Ids,
+        accounts: Accounts | None = None,
     ) -> None:
         self._nursery = nursery
         self._settings = settings
@@ -87,12 +89,14 @@ class Conversations:
         self._clock = clock
         self._ids = ids
         self._redactor = Redactor(known_secrets(settings))
+        self._accounts = accounts or NoAccounts()
         remembered = Remembered(self._limits.remembered)
         self._lookup = Lookup(archive, remembered, self._limits, clock)
         self._conductor = Conductor(
             settings,
             agent=agent,
             archive=archive,
+            accounts=self._accounts,
             remembered=remembered,
             clock=clock,
             ids=ids,
@@ -260,7 +264,7 @@ class Conversations:
         return ticket
 
     def _ticket(self, turn: Turn, where: Place, facts: RunFacts, conversation: Conversation | None) -> Ticket:
-        recorder = Recorder(facts, self._events, self._clock, self._redactor)
+        recorder = Recorder(facts, self._events, self._clock, self._redactor, self._accounts)
         ticket = Ticket(turn, where, recorder, reply_batches=self._limits.reply_batches)
         if not self._tickets:
             self._idle = trio.Event()
@@ -364,11 +368,20 @@ async def open_conversations(
     events: Publisher,
     clock: Clock,
     ids: Ids,
+    accounts: Accounts | None = None,
 ) -> AsyncGenerator[Conversations]:
     """A tracker whose turns all end, recorded, when the block does."""
     async with trio.open_nursery() as nursery:
         conversations = Conversations(
-            nursery, settings, agent=agent, archive=archive, loops=loops, events=events, clock=clock, ids=ids
+            nursery,
+            settings,
+            agent=agent,
+            archive=archive,
+            loops=loops,
+            events=events,
+            clock=clock,
+            ids=ids,
+            accounts=accounts,
         )
         await conversations.recall()
         try:

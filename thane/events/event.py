@@ -27,7 +27,9 @@ KINDS: dict[Source, dict[str, str]] = {
     "agent": {
         "request_start": "A turn was accepted: run_id, request_id, conversation_id, loop_id, channel, profile, title",
         "llm_call": "A model step began: run_id, iter, model, provider, est_tokens, messages, tools",
-        "llm_response": "A model step ended: run_id, iter, model, tokens_in, tokens_out, tool_calls, duration_ms",
+        "llm_response": (
+            "A model step ended: run_id, iter, model, tokens_in, tokens_out, tool_calls, cost_usd, duration_ms"
+        ),
         "llm_retry": (
             "A model step failed and is tried again: run_id, iter, model, provider, error, attempt, retry_in_ms"
         ),
@@ -41,16 +43,21 @@ KINDS: dict[Source, dict[str, str]] = {
         ),
         "client_tool_call": "The answer asks the client to run its own tools: run_id, calls",
         "request_complete": (
-            "A turn was answered: run_id, model, iterations, total_tokens_in, total_tokens_out, elapsed_ms"
+            "A turn was answered: run_id, model, iterations, total_tokens_in, total_tokens_out, total_cost_usd (null "
+            "where a price is not known), elapsed_ms"
         ),
-        "request_failed": "A turn ended without an answer: run_id, failure, error, elapsed_ms",
+        "request_failed": "A turn ended without an answer: run_id, failure, error, total_cost_usd, elapsed_ms",
         "conversation_changed": (
             "A conversation was renamed, put away or taken out again: conversation_id, title and by, or archived"
         ),
         "conversation_deleted": "A conversation was deleted: conversation_id, by",
         "request_cancelled": (
-            "A turn was cancelled by its client, the stop button, the API or shutdown: run_id, by, elapsed_ms"
+            "A turn was cancelled by its client, the stop button, the API or shutdown: run_id, by, total_cost_usd, "
+            "elapsed_ms"
         ),
+        "budget_warning": "A warning level of a budget was reached: scope (day, run), unit (usd, tokens), spent, limit",
+        "budget_reached": "The day's budget is used up: scope, unit (usd, tokens), spent, limit",
+        "budget_stop": "A turn was stopped by a budget: run_id, profile, model, scope, unit, spent, limit",
     },
     "loop": {
         "loop_started": "A loop came to life: loop_id, loop_name, parent_id",

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import msgspec
+import trio
 
 from thane.errors import ClientError
 from thane.http.rooms import Rooms
+from thane.ledger.entry import LedgerEntry, Outcome
 from thane.models.embeddings import Embedder, Embeddings, EmbedRequest
 from thane.models.provider import ModelError
 from thane.router.profiles import find_profile
+from thane.turn import Usage
 
 _HOW = (
     "set embeddings.enabled to true, embeddings.model to an embedding model such as nomic-embed-text, and "
     "models.ollama_url to the Ollama server that has it"
 )
+_CHARS_PER_TOKEN = 4  # about, where the model server gives no count
 _CLIENTS_FAULT = frozenset({400, 413, 422, 501})
 """Statuses of a model server that say something of the request: a text too long, a model without embeddings."""
 
@@ -27,7 +31,7 @@ async def embed(rooms: Rooms, request: EmbedRequest) -> Embeddings:
     if not request.texts:
         return Embeddings(())
     try:
-        return await embedder.embed(msgspec.structs.replace(request, model=model))
+        return await _counted(rooms, embedder, msgspec.structs.replace(request, model=model))
     except ModelError as error:
         if error.status == 404:
             raise ClientError(
@@ -36,6 +40,37 @@ async def embed(rooms: Rooms, request: EmbedRequest) -> Embeddings:
         if error.status in _CLIENTS_FAULT:
             raise ClientError(error.message, status=error.status or 400, code="embedding_refused") from error
         raise
+
+
+async def _counted(rooms: Rooms, embedder: Embedder, request: EmbedRequest) -> Embeddings:
+    """Make them, and tell the ledger: before the answer is given, also of a call that failed or was cut off."""
+    began, at = trio.current_time(), rooms.clock.time()
+
+    def entry(tokens: int, outcome: Outcome, *, estimated: bool) -> LedgerEntry:
+        return LedgerEntry(
+            run_id=rooms.ids.run(),
+            place=0,
+            at=at,
+            channel="api",
+            provider=embedder.name,
+            model=request.model,
+            usage=Usage(tokens, estimated=estimated),
+            role="embedding",
+            outcome=outcome,
+            duration=trio.current_time() - began,
+        )
+
+    about = -(-sum(map(len, request.texts)) // _CHARS_PER_TOKEN)
+    try:
+        made = await embedder.embed(request)
+    except ModelError:
+        rooms.ledger.post(entry(0, "failed", estimated=False))
+        raise
+    except trio.Cancelled:
+        rooms.ledger.post(entry(about, "cancelled", estimated=True))
+        raise
+    await rooms.ledger.record(entry(made.tokens or about, "done", estimated=not made.tokens))
+    return made
 
 
 def _meant(rooms: Rooms, name: str) -> tuple[Embedder, str]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from thane.home.house import House
     from thane.ids import Ids
     from thane.journal.index import Journal
+    from thane.ledger.ledger import Ledger
     from thane.loops.registry import LoopRegistry
     from thane.memory.archive import Archive
     from thane.models.embeddings import Embedder
@@ -37,6 +38,7 @@ class Rooms:
     started_at: float
     bus: EventBus
     archive: Archive
+    ledger: Ledger
     conversations: Conversations
     loops: LoopRegistry
     home: House | None

@@ -8,7 +8,7 @@ turn belongs to is decided elsewhere (`thane.conversations.identity`); the archi
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -82,13 +82,15 @@ class Archive:
         run: RunRecord,
         messages: Sequence[MessageRecord],
         prompts: Sequence[SentPrompt] = (),
+        alongside: Sequence[Callable[[sqlite3.Connection], object]] = (),
     ) -> None:
         """Store the run, its steps, spans, tool calls and prompts, and its messages: durable on return, all or nothing.
 
         `messages` are given in the order of the conversation and may begin with what is stored already: a message
         whose key the conversation has is not stored twice. The same run id again replaces what was stored for it.
-        A housekeeping run has a conversation with an empty id, which is not stored, nor are messages. Cancelling
-        gives up the waiting only: the run is stored all the same.
+        A housekeeping run has a conversation with an empty id, which is not stored, nor are messages. `alongside` is
+        what others keep of a run, written in the same transaction: they may run twice. Cancelling gives up the waiting
+        only: the run is stored all the same.
         """
 
         idle_seconds = self._idle_seconds
@@ -104,6 +106,8 @@ class Archive:
                 whole = [rows.mended(message) for message in messages]
                 mended = rows.mended(conversation), rows.mended(run), whole
                 _store_ended_run(connection, *mended, packed(), idle_seconds=idle_seconds)
+            for operation in alongside:
+                operation(connection)
 
         await self._database.write(store)
 

@@ -62,7 +62,7 @@ class ToolCallRecord(msgspec.Struct, frozen=True):
 
 
 class StepRecord(msgspec.Struct, frozen=True):
-    """One model step of a run."""
+    """One model step of a run. `cost_usd` is None where the price is not known."""
 
     step: int
     model: str
@@ -72,6 +72,7 @@ class StepRecord(msgspec.Struct, frozen=True):
     started_at: float
     duration: float
     first_token: float | None = None
+    cost_usd: float | None = None
 
 
 class Span(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -123,6 +124,7 @@ class RunRecord(msgspec.Struct, frozen=True):
     """One run from door to answer. `started_at` is epoch seconds, durations are seconds.
 
     `parent_run_id` is the run that started this one, by delegating a task; "" for a turn of a client's.
+    `cost_usd` is of all its model calls, those that failed too; None where a price is not known.
     """
 
     id: str
@@ -152,6 +154,7 @@ class RunRecord(msgspec.Struct, frozen=True):
     prompts: tuple[PromptRecord, ...] = ()
     turn_id: str = ""
     """The first run of its turn: this one, or the one whose calls the client ran before it came back."""
+    cost_usd: float | None = None
 
 
 class ConversationQuery(msgspec.Struct, frozen=True):

@@ -90,8 +90,7 @@ def run_row(run: RunRecord) -> Row:
         *(run.title, run.model, run.text, run.thinking, *_usage_columns(run.usage)),
         *(run.finish_reason, run.failure, run.error, run.cancelled_by),
         *(run.queued, run.duration, run.first_token, run.task),
-        run.parent_run_id,
-        run.turn_id,
+        *(run.parent_run_id, run.turn_id, run.cost_usd, run.usage.cache_write_tokens),
     )
 
 
@@ -103,11 +102,11 @@ def run_record(
     prompts: Sequence[Row] = (),
 ) -> RunRecord:
     id_, conversation_id, loop_id, channel, profile, state, started_at, title, model, text, thinking, *rest = row
-    *rest, parent_run_id, turn_id = rest
+    *rest, parent_run_id, turn_id, cost_usd, written = rest
     *usage, finish_reason, failure, error, cancelled_by, queued, duration, first_token, task = rest
     return RunRecord(
         *(id_, conversation_id or "", loop_id, channel, profile, state, started_at, title, model, text, thinking),
-        *(_usage(usage), finish_reason, failure, error, cancelled_by, queued, duration, first_token),
+        *(_usage(usage, written), finish_reason, failure, error, cancelled_by, queued, duration, first_token),
         tuple(_step_record(step) for step in steps),
         tuple(tool_call_record(call) for call in tool_calls),
         task,
@@ -115,6 +114,7 @@ def run_record(
         tuple(_span(span) for span in spans),
         tuple(_prompt_record(prompt) for prompt in prompts),
         turn_id,
+        cost_usd,
     )
 
 
@@ -122,15 +122,17 @@ def step_rows(run: RunRecord) -> list[Row]:
     return [
         (
             *(run.id, place, step.step, step.model, step.provider, *_usage_columns(step.usage)),
-            *(step.finish_reason, step.started_at, step.duration, step.first_token),
+            *(step.finish_reason, step.started_at, step.duration, step.first_token, step.cost_usd),
+            step.usage.cache_write_tokens,
         )
         for place, step in enumerate(run.steps)
     ]
 
 
 def _step_record(row: Row) -> StepRecord:
-    _, _, step, model, provider, *usage, finish_reason, started_at, duration, first_token = row
-    return StepRecord(step, model, provider, _usage(usage), finish_reason, started_at, duration, first_token)
+    _, _, step, model, provider, *usage, finish_reason, started_at, duration, first_token, cost_usd, written = row
+    counts = _usage(usage, written)
+    return StepRecord(step, model, provider, counts, finish_reason, started_at, duration, first_token, cost_usd)
 
 
 def tool_call_rows(run: RunRecord) -> list[Row]:
@@ -177,6 +179,6 @@ def _usage_columns(usage: Usage) -> Row:
     )
 
 
-def _usage(columns: Sequence[int]) -> Usage:
+def _usage(columns: Sequence[int], written: int) -> Usage:
     *tokens, estimated = columns
-    return Usage(*tokens, estimated=bool(estimated))
+    return Usage(*tokens, estimated=bool(estimated), cache_write_tokens=written)

@@ -46,6 +46,9 @@ class Embeddings(msgspec.Struct, frozen=True):
 class Embedder(Protocol):
     """A provider that has embeddings."""
 
+    @property
+    def name(self) -> str: ...
+
     async def embed(self, request: EmbedRequest) -> Embeddings:
         """Raises `ModelError`. Cancelling closes the connection to the model server."""
         ...

@@ -15,12 +15,12 @@ RUN_COLUMNS = (
     *("id", "conversation_id", "loop_id", "channel", "profile", "state", "started_at", "title", "model"),
     *("text", "thinking", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "estimated"),
     *("finish_reason", "failure", "error", "cancelled_by", "queued", "duration", "first_token", "task"),
-    "parent_run_id",
-    "turn_id",
+    *("parent_run_id", "turn_id", "cost_usd", "cache_write_tokens"),
 )
 STEP_COLUMNS = (
     *("run_id", "place", "step", "model", "provider", "input_tokens", "output_tokens", "cached_tokens"),
     *("reasoning_tokens", "estimated", "finish_reason", "started_at", "duration", "first_token"),
+    *("cost_usd", "cache_write_tokens"),
 )
 TOOL_CALL_COLUMNS = (
     *("run_id", "place", "id", "conversation_id", "step", "name", "arguments", "result", "ok"),

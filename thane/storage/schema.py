@@ -12,6 +12,7 @@ from pathlib import Path
 from thane.errors import ConfigurationError
 from thane.storage.migrations import (
     archive_and_events,
+    ledger,
     log_lines,
     parent_runs,
     runs_and_prompts,
@@ -28,6 +29,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     log_lines.STATEMENTS,
     runs_and_prompts.STATEMENTS,
     shelf.STATEMENTS,
+    ledger.STATEMENTS,
 )
 """Statements of each step; the first leads from an empty database to version 1."""
 

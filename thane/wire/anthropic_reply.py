@@ -166,7 +166,7 @@ def _head(request: ChatRequest, opening: Opening) -> JSON:
 
 
 def _stopped(done: RunFinished) -> JSON:
-    reason = "max_tokens" if done.finish_reason in ("length", "deadline") else "end_turn"
+    reason = "max_tokens" if done.finish_reason in ("length", "deadline", "budget") else "end_turn"
     return {"stop_reason": "tool_use" if done.client_calls else reason, "stop_sequence": None}
 
 

@@ -142,7 +142,7 @@ def loaded(request: ChatRequest, reason: str, clock: Clock) -> bytes:
 
 def closing(done: RunFinished) -> dict[str, Any]:
     """The end of the last line. `done_reason` is only ever `stop` or `length`; durations are in nanoseconds."""
-    reason = "length" if done.finish_reason in ("length", "deadline") else "stop"
+    reason = "length" if done.finish_reason in ("length", "deadline", "budget") else "stop"
     durations = {
         "total_duration": done.duration,
         "load_duration": done.load_duration,

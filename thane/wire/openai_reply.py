@@ -26,7 +26,12 @@ _DELTA = b',"choices":[{"index":0,"delta":'
 _TEXT = _DELTA + b'{"content":'
 _REASONING = _DELTA + b'{"reasoning_content":'
 _REST = b'},"finish_reason":null}]}\n\n'
-_FINISH: dict[FinishReason, str] = {"length": "length", "deadline": "length", "tool_calls": "tool_calls"}
+_FINISH: dict[FinishReason, str] = {
+    "length": "length",
+    "deadline": "length",
+    "budget": "length",
+    "tool_calls": "tool_calls",
+}
 
 
 class OpenAiStream:

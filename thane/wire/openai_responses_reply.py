@@ -236,7 +236,7 @@ def _head(request: ChatRequest, opening: Opening) -> JSON:
 
 
 def _ending(done: RunFinished) -> JSON:
-    if done.finish_reason in ("length", "deadline"):
+    if done.finish_reason in ("length", "deadline", "budget"):
         ending: JSON = {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}
     else:
         ending = {"status": "completed"}

@@ -11,6 +11,7 @@ from typing import Any, cast
 import msgspec
 import trio
 
+from tests.ledger.doubles import FakeLedger
 from thane.clock import Clock, iso
 from thane.config.settings import Settings
 from thane.conversations.live import LiveRun
@@ -216,6 +217,7 @@ class World:
             started_at=self.started_at,
             bus=self.bus,
             archive=cast("Any", self.archive),
+            ledger=cast("Any", FakeLedger()),
             conversations=cast("Any", self.conversations),
             loops=cast("Any", self.loops),
             home=self.home,

@@ -11,6 +11,7 @@ import msgspec
 
 from tests.conversations import doubles
 from tests.conversations.doubles import Script
+from tests.ledger.doubles import FakeLedger
 from thane.config.settings import Events, Limits, Settings
 from thane.events.bus import EventBus
 from thane.http.native import conversations, logs, loops, requests, runs
@@ -69,6 +70,7 @@ async def site(
             started_at=clock.time(),
             bus=bus,
             archive=cast("Any", house.archive),
+            ledger=cast("Any", FakeLedger()),
             conversations=house.conversations,
             loops=house.loops,
             home=None,

@@ -133,6 +133,7 @@ def rooms(bus: EventBus, settings: Settings) -> Rooms:
         started_at=clock.time(),
         bus=bus,
         archive=nothing,
+        ledger=nothing,
         conversations=nothing,
         loops=nothing,
         home=None,

@@ -11,6 +11,7 @@ import msgspec
 
 from tests.conversations import doubles
 from tests.conversations.doubles import Script
+from tests.ledger.doubles import FakeLedger
 from thane.config.settings import Limits, Settings
 from thane.http.openai import responses
 from thane.http.problems import native_problem
@@ -55,6 +56,7 @@ async def site(script: Script = doubles.echo) -> AsyncGenerator[Site]:
             started_at=clock.time(),
             bus=nothing,
             archive=cast("Any", house.archive),
+            ledger=cast("Any", FakeLedger()),
             conversations=house.conversations,
             loops=house.loops,
             home=None,

@@ -1,0 +1,1 @@
+"""What model calls cost: prices, one entry for each call, sums of them, and budgets."""

@@ -1,0 +1,285 @@
+"""The ledger: every model call of every door is counted here, once.
+
+A call is charged when it ends (`charge`: at once, in memory, for budgets and observers) and kept with its run's end, in
+the same transaction (`keep`); what has no run, an embedding, is kept by `record`. Sums are asked of the database, so
+they outlive conversations and restarts.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from datetime import tzinfo
+
+import msgspec
+import structlog
+
+from thane.clock import Clock
+from thane.config.money import Budget, Budgets
+from thane.events.event import Publisher
+from thane.ledger import budgets as rules
+from thane.ledger import rows
+from thane.ledger.accounts import Keep
+from thane.ledger.budgets import Reached, Spent
+from thane.ledger.days import day_of, next_start, start_of
+from thane.ledger.entry import LedgerEntry, bounded
+from thane.ledger.pricing import PriceList
+from thane.ledger.usage import Group, GroupBy, Totals
+from thane.storage import ledger_rows
+from thane.storage.database import Database
+from thane.turn import Usage
+
+_log = structlog.get_logger("thane.ledger")
+_UNTIL_NOW = 1e12
+"""Later than any entry."""
+
+type TokenObserver = Callable[[int, int], None]
+
+
+class Balance(msgspec.Struct, frozen=True):
+    """What the owner said was left with a cloud's account, and when. `left_usd` is without what was spent since."""
+
+    balance_usd: float
+    set_at: float
+    left_usd: float
+
+
+class Ledger:
+    """Made by `open_ledger`. Reads raise DependencyError when the disk fails; `charge` and `stop` never do."""
+
+    def __init__(
+        self,
+        database: Database,
+        prices: PriceList,
+        budgets: Budgets,
+        *,
+        clock: Clock,
+        events: Publisher,
+        zone: tzinfo | None = None,
+    ) -> None:
+        self.prices = prices
+        self.budgets = budgets
+        self.zone = zone
+        self._database = database
+        self._clock = clock
+        self._events = events
+        self._observers: list[TokenObserver] = []
+        self._day = day_of(clock.time(), zone)
+        self._today = Spent()
+        self._told: set[Reached] = set()
+        self._runs: dict[str, Spent] = {}
+        self._runs_told: dict[str, frozenset[tuple[str, str]]] = {}
+
+    async def recall(self) -> None:
+        """Take up today's sums from before this start. To be called once, before the first call."""
+        self._turn_day()
+        sums = await self.totals(self.start_of_today(), _UNTIL_NOW)
+        self._today = Spent(sums.picodollars, sums.tokens)
+        self._told = set(self._levels_told(rules.reached("day", self.budgets.day, self._today)))
+
+    # Counting.
+
+    def on_tokens(self, observer: TokenObserver) -> None:
+        """Call `observer(input, output)` for each call from now on. It must not block or raise."""
+        self._observers.append(observer)
+
+    def charge(self, entry: LedgerEntry) -> LedgerEntry:
+        """Count a call that has ended. The embedded brain uses no model, so no tokens are counted for it."""
+        usage = Usage() if entry.provider == "embedded" else bounded(entry.usage)
+        cost = self.prices.cost(entry.provider, entry.model, usage)
+        entry = msgspec.structs.replace(entry, usage=usage, picodollars=cost)
+        spent = Spent(cost or 0, entry.tokens)
+        self._turn_day()
+        if day_of(entry.at, self.zone) == self._day:
+            self._today += spent
+            self._tell_day()
+        if entry.role != "embedding":
+            self._runs[entry.run_id] = self._runs.get(entry.run_id, Spent()) + spent
+            self._tell_run(entry)
+        for observer in self._observers:
+            try:
+                observer(usage.input_tokens, usage.output_tokens)
+            except Exception:  # noqa: BLE001 who watches must not break what is watched
+                _log.exception("a token observer failed")
+        return entry
+
+    def keep(self, run_id: str, entries: Sequence[LedgerEntry]) -> Keep:
+        """What stores the entries of a run, in place of what it had."""
+        found = [rows.entry_row(entry) for entry in entries]
+
+        def store(connection: sqlite3.Connection) -> None:
+            ledger_rows.store_entries(connection, run_id, found)
+
+        return store
+
+    async def record(self, entry: LedgerEntry) -> LedgerEntry:
+        """Count and store a call that belongs to no run; durable on return. Cancelling gives up the waiting only."""
+        entry = self.charge(entry)
+        await self._database.write(self.keep(entry.run_id, (entry,)))
+        return entry
+
+    def post(self, entry: LedgerEntry) -> None:
+        """The same without waiting, for a call that was cut off."""
+        entry = self.charge(entry)
+        self._database.post(self.keep(entry.run_id, (entry,)))
+
+    def close(self, run_id: str) -> None:
+        """The run has ended: its budget is needed no more."""
+        self._runs.pop(run_id, None)
+        self._runs_told.pop(run_id, None)
+
+    # Budgets.
+
+    def stop(self, run_id: str, profile: str, provider: str, model: str) -> str:
+        """A sentence for the one who asked when this model must not be called for this run; "" when it may be.
+
+        Publishes `budget_stop` when it must not. To be asked before a run and between its steps.
+        """
+        free = provider == "embedded" or self.is_free(provider, model)
+        if provider == "embedded":
+            return ""
+        found = self._stopped(run_id, profile, free=free)
+        if found is None:
+            return ""
+        self._publish("budget_stop", found, run_id=run_id, profile=profile, model=model)
+        return rules.sentence(found)
+
+    def paid_stop(self, run_id: str = "", profile: str = "") -> str:
+        """Why no model that costs something may be called now; "" when it may. For choosing another model."""
+        found = self._stopped(run_id, profile, free=False)
+        return "" if found is None else rules.sentence(found)
+
+    def is_free(self, provider: str, model: str) -> bool:
+        """Whether a model is known to cost nothing."""
+        price = self.prices.price(provider, model)
+        return price is not None and not (price.input_per_million or price.output_per_million)
+
+    def left_usd(self) -> float | None:
+        """Dollars of today's budget that are left; None without a limit."""
+        self._turn_day()
+        return rules.left_usd(self.budgets.day, self._today)
+
+    def today(self) -> Spent:
+        """What was spent today, by the owner's clock."""
+        self._turn_day()
+        return self._today
+
+    def start_of_today(self) -> float:
+        return start_of(day_of(self._clock.time(), self.zone), self.zone)
+
+    def _stopped(self, run_id: str, profile: str, *, free: bool) -> Reached | None:
+        self._turn_day()
+        of_day = rules.reached("day", self.budgets.day, self._today)
+        of_run = rules.reached("run", self._run_budget(profile), self._runs.get(run_id, Spent()))
+        return rules.stop((*of_day, *of_run), free=free)
+
+    def _run_budget(self, profile: str) -> Budget:
+        return self.budgets.profiles.get(profile, self.budgets.run)
+
+    def _turn_day(self) -> None:
+        day = day_of(self._clock.time(), self.zone)
+        if day != self._day:
+            self._day, self._today, self._told = day, Spent(), set()
+
+    def _tell_day(self) -> None:
+        """Publish each level of the day's budget once, when it is reached."""
+        for level in rules.reached("day", self.budgets.day, self._today):
+            (mark,) = self._levels_told((level,))
+            if mark not in self._told:
+                self._told.add(mark)
+                self._publish("budget_warning" if level.step == "warn" else "budget_reached", level)
+
+    def _tell_run(self, entry: LedgerEntry) -> None:
+        """The same for a run's; that it is stopped is told when it is."""
+        told = self._runs_told.get(entry.run_id, frozenset())
+        for level in rules.reached("run", self._run_budget(entry.profile), self._runs[entry.run_id]):
+            if level.step == "warn" and (level.unit, level.step) not in told:
+                told |= {(level.unit, level.step)}
+                self._publish("budget_warning", level, run_id=entry.run_id, profile=entry.profile)
+        self._runs_told[entry.run_id] = told
+
+    @staticmethod
+    def _levels_told(levels: tuple[Reached, ...]) -> list[Reached]:
+        """Levels without how much was spent: each is told once."""
+        return [msgspec.structs.replace(level, spent=0.0) for level in levels]
+
+    def _publish(self, kind: str, level: Reached, **ids: str) -> None:
+        about = {"scope": level.scope, "unit": level.unit, "spent": level.spent, "limit": level.limit}
+        self._events.publish("agent", kind, **about, **ids)
+
+    # Sums.
+
+    async def totals(self, since: float = 0.0, until: float = _UNTIL_NOW, conversation_id: str | None = None) -> Totals:
+        """The sum of a time, of everything or of one conversation."""
+        found = await self._database.read(lambda c: ledger_rows.sum_groups(c, "", since, until, conversation_id))
+        return rows.totals(found[0][2:]) if found else Totals()
+
+    async def usage(
+        self, group_by: GroupBy, since: float = 0.0, until: float = _UNTIL_NOW, conversation_id: str | None = None
+    ) -> tuple[Group, ...]:
+        """Sums by name: the dearest first; hours and days in their order, named by their beginning (epoch seconds)."""
+        if group_by == "day":
+            return await self._by_day(since, until, conversation_id)
+        found = await self._database.read(lambda c: ledger_rows.sum_groups(c, group_by, since, until, conversation_id))
+        return tuple(Group(str(name), rows.totals(sums), provider) for name, provider, *sums in found)
+
+    async def _by_day(self, since: float, until: float, conversation_id: str | None) -> tuple[Group, ...]:
+        """A run that goes on over midnight is a turn of both days."""
+        slices = await self.slices(since, until, conversation_id)
+        days = sorted({day_of(max(at, since), self.zone) for at, _, _ in slices})
+
+        def read(connection: sqlite3.Connection) -> list[Group]:
+            groups: list[Group] = []
+            for day in days:
+                start, end = max(since, start_of(day, self.zone)), min(until, next_start(day, self.zone))
+                found = ledger_rows.sum_groups(connection, "", start, end, conversation_id)
+                groups += [Group(f"{start_of(day, self.zone):.0f}", rows.totals(sums)) for _, _, *sums in found]
+            return groups
+
+        return tuple(await self._database.read(read))
+
+    async def slices(
+        self, since: float, until: float, conversation_id: str | None = None
+    ) -> tuple[tuple[float, str, Totals], ...]:
+        """Sums by quarter of an hour (its beginning) and model, oldest first."""
+        found = await self._database.read(lambda c: ledger_rows.sum_slices(c, since, until, conversation_id))
+        return tuple(
+            (number * float(ledger_rows.SLICE_SECONDS), model, rows.totals(sums)) for number, model, *sums in found
+        )
+
+    async def entries(self, since: float, until: float = _UNTIL_NOW, *, limit: int) -> tuple[LedgerEntry, ...]:
+        """The entries themselves, oldest first."""
+        found = await self._database.read(lambda c: ledger_rows.list_entries(c, since, until, limit))
+        return tuple(map(rows.entry_of, found))
+
+    async def run_costs(self, since: float, until: float = _UNTIL_NOW) -> list[int]:
+        """What each run that cost something did cost, cheapest first: picodollars."""
+        return await self._database.read(lambda c: ledger_rows.run_costs(c, since, until))
+
+    async def set_balance(self, balance_usd: float) -> None:
+        now = self._clock.time()
+        await self._database.write(lambda c: ledger_rows.store_balance(c, now, balance_usd))
+
+    async def balance(self) -> Balance | None:
+        """The balance that was set last; None when none was."""
+        found = await self._database.read(ledger_rows.last_balance)
+        if found is None:
+            return None
+        at, balance_usd = found
+        since = await self.totals(at)
+        return Balance(balance_usd, at, balance_usd - since.cost_usd)
+
+
+async def open_ledger(
+    database: Database,
+    prices: PriceList,
+    budgets: Budgets,
+    *,
+    clock: Clock,
+    events: Publisher,
+    zone: tzinfo | None = None,
+) -> Ledger:
+    """A ledger that knows what was spent today already."""
+    ledger = Ledger(database, prices, budgets, clock=clock, events=events, zone=zone)
+    await ledger.recall()
+    return ledger
