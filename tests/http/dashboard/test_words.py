@@ -110,3 +110,11 @@ def test_labels_do_without_ticking_times(text: str, expected: str) -> None:
 @given(st.text())
 def test_what_came_from_outside_can_hold_no_mark(text: str) -> None:
     assert words.settle(words.clean(text), 0.0) == words.clean(text)
+
+
+@pytest.mark.parametrize(
+    ("dollars", "said"),
+    [(0, "$0.00"), (1204.5, "$1,204.50"), (0.39, "$0.39"), (0.0194, "$0.019"), (0.0042, "$0.0042"), (1e-7, "<$0.0001")],
+)
+def test_small_money_is_not_said_to_be_none(dollars: float, said: str) -> None:
+    assert said == words.money(dollars)

@@ -51,6 +51,22 @@ def _after(data: Data, name: str, lead: str = "in") -> str:
     return f"{lead} {words.duration(data[name] / 1000)}" if isinstance(data.get(name), int | float) else ""
 
 
+def _cost(data: Data, name: str) -> str:
+    """What was paid; nothing where that is nothing or not known."""
+    return words.money(data[name]) if data.get(name) else ""
+
+
+def _budget(data: Data) -> str:
+    """`this turn: $0.52 of $0.50`"""
+    unit, spent, limit = data.get("unit"), data.get("spent"), data.get("limit")
+    of = {"run": "this turn", "day": "today"}.get(str(data.get("scope")), "budget")
+    if not isinstance(spent, int | float) or not isinstance(limit, int | float):
+        return of
+    if unit == "usd":
+        return f"{of}: {words.money(spent)} of {words.money(limit)}"
+    return f"{of}: {words.count(round(spent))} of {words.count(round(limit))} tokens"
+
+
 def _pause(data: Data, lead: str) -> str:
     wait = data.get("retry_in_ms")
     return f"{lead} {words.brief(wait / 1000)}" if isinstance(wait, int | float) else ""
@@ -114,6 +130,7 @@ _SAYINGS: dict[str, Callable[[Data], Line]] = {
             words.plural(d["tool_calls"], "tool call")
             if isinstance(d.get("tool_calls"), int) and d["tool_calls"]
             else "",
+            _cost(d, "cost_usd"),
             _after(d, "duration_ms"),
         )
     ),
@@ -130,6 +147,7 @@ _SAYINGS: dict[str, Callable[[Data], Line]] = {
             words.plural(d["iterations"], "step") if isinstance(d.get("iterations"), int) else "",
             _tokens(d, "total_tokens_in", "in"),
             _tokens(d, "total_tokens_out", "out"),
+            _cost(d, "total_cost_usd"),
             _after(d, "elapsed_ms"),
         ),
         "done",
@@ -138,6 +156,9 @@ _SAYINGS: dict[str, Callable[[Data], Line]] = {
     "request_cancelled": lambda d: Line(
         _join(f"by {d.get('by') or 'someone'}", _after(d, "elapsed_ms", "after")), "cancelled"
     ),
+    "budget_warning": lambda d: Line(_join("nearly used up", _budget(d)), "warn"),
+    "budget_reached": lambda d: Line(_join("used up", _budget(d)), "warn"),
+    "budget_stop": lambda d: Line(_join("stopped by its budget", d.get("model"), _budget(d)), "warn"),
     "loop_started": lambda d: Line(_loop(d, "began")),
     "loop_stopped": lambda d: Line(_loop(d, "ended", d.get("reason"))),
     "loop_state_change": lambda d: Line(_loop(d, f"{d.get('from')} to {d.get('to')}")),

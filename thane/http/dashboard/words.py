@@ -100,6 +100,13 @@ def count(number: float) -> str:
     return f"{number / 1000:.1f} k" if number < 999_950 else f"{number / 1_000_000:.1f} M"
 
 
+def money(dollars: float) -> str:
+    """`$11.84`, `$0.019`, `$0.00042`: two figures at least of what is not nothing."""
+    if dollars == 0 or abs(dollars) >= 0.095:
+        return f"${dollars:,.2f}"
+    return f"${dollars:.3f}" if abs(dollars) >= 0.0095 else f"${dollars:.2g}" if abs(dollars) >= 0.0001 else "<$0.0001"
+
+
 def spaced(number: int) -> str:
     """`48 723`, for sequence numbers."""
     return f"{number:,}".replace(",", THIN)
