@@ -22,7 +22,14 @@ DONE = {
     "run_id": RUN,
     "finish_reason": "stop",
     "steps": 1,
-    "usage": {"input_tokens": 12, "output_tokens": 5, "cached_tokens": 0, "reasoning_tokens": 0, "estimated": False},
+    "usage": {
+        "input_tokens": 12,
+        "output_tokens": 5,
+        "cached_tokens": 0,
+        "reasoning_tokens": 0,
+        "cache_write_tokens": 0,
+        "estimated": False,
+    },
     "duration_ms": 1500.0,
     "first_token_ms": 250.0,
 }

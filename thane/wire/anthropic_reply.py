@@ -144,10 +144,10 @@ class MessageWhole:
 def usage_of(usage: Usage) -> JSON:
     """Token counts in Anthropic's words: what came from a cache is counted apart. `estimated` is Thane's own mark."""
     counts: JSON = {
-        "input_tokens": usage.input_tokens - usage.cached_tokens,
+        "input_tokens": usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens,
         "output_tokens": usage.output_tokens,
         "cache_read_input_tokens": usage.cached_tokens,
-        "cache_creation_input_tokens": 0,
+        "cache_creation_input_tokens": usage.cache_write_tokens,
     }
     return counts | {"estimated": True} if usage.estimated else counts
 

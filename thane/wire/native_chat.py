@@ -135,6 +135,7 @@ def answer(done: RunFinished, opening: Opening) -> dict[str, Any]:
             "output_tokens": usage.output_tokens,
             "cached_tokens": usage.cached_tokens,
             "reasoning_tokens": usage.reasoning_tokens,
+            "cache_write_tokens": usage.cache_write_tokens,
             "estimated": usage.estimated,
         },
         "duration_ms": _milliseconds(done.duration),
