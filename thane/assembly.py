@@ -12,6 +12,7 @@ import structlog
 
 from thane.agent.engine import Agent
 from thane.clock import Clock
+from thane.config.servers import model_servers
 from thane.config.settings import Settings
 from thane.conversations.tracker import open_conversations
 from thane.errors import ConfigurationError
@@ -35,7 +36,7 @@ from thane.memory.retention import Retention
 from thane.models.catalogue import Catalogue
 from thane.models.embedded import EmbeddedProvider
 from thane.models.embeddings import Embedder
-from thane.models.ollama import open_ollama
+from thane.models.opening import open_ollama, open_provider
 from thane.models.provider import Provider
 from thane.redaction import Redactor, known_secrets
 from thane.storage.database import Database, open_database
@@ -191,22 +192,21 @@ class Builder:
             own_tools=tools.specs,
         )
         providers: list[Provider] = [embedded]
-        if settings.models.default or settings.models.available:
-            providers.append(
-                await self._stack.enter_async_context(
-                    open_ollama(settings.models.ollama_url, settings.models, self._ids, source=self._random)
-                )
-            )
-        catalogue = Catalogue(providers)
+        for server in model_servers(settings):
+            opened = open_provider(server, settings.models, self._ids, source=self._random)
+            providers.append(await self._stack.enter_async_context(opened))
+        catalogue = Catalogue(providers, settings)
         await catalogue.ask(embedded)
         return catalogue
 
     async def _open_embedder(self, catalogue: Catalogue) -> Embedder | None:
         """The model server that makes embeddings: the one that answers, or the one that is named for them."""
-        settings, answering = self._settings, catalogue.get("ollama")
+        settings = self._settings
         url = settings.embeddings.baseurl or settings.models.ollama_url
-        if isinstance(answering, Embedder) and url == settings.models.ollama_url:
-            return answering
+        for server in model_servers(settings):
+            answering = catalogue.get(server.name)
+            if server.type == "ollama" and server.url == url and isinstance(answering, Embedder):
+                return answering
         if not settings.embeddings.enabled:
             return None
         return await self._stack.enter_async_context(
@@ -216,9 +216,7 @@ class Builder:
 
 def _model_servers(settings: Settings) -> set[str]:
     """The URLs that will be asked."""
-    urls: set[str] = set()
-    if settings.models.default or settings.models.available:
-        urls.add(settings.models.ollama_url)
+    urls = {server.url for server in model_servers(settings)}
     if settings.embeddings.enabled:
         urls.add(settings.embeddings.baseurl or settings.models.ollama_url)
     return urls

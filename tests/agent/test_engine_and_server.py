@@ -14,7 +14,7 @@ from thane.clock import SystemClock
 from thane.config.settings import Models, Settings
 from thane.ids import Ids
 from thane.models.catalogue import Catalogue
-from thane.models.ollama import open_ollama
+from thane.models.opening import open_ollama
 from thane.testing.fake_ollama import FakeOllama, open_fake_ollama
 from thane.testing.ollama_script import Reply, Say, Stop, Wait, tool_call
 from thane.tools.date_time import DateTime

@@ -17,7 +17,8 @@ import trio.testing
 from thane.clock import SystemClock
 from thane.config.settings import Models
 from thane.ids import Ids
-from thane.models.ollama import OllamaProvider, open_ollama
+from thane.models.ollama import OllamaProvider
+from thane.models.opening import open_ollama
 from thane.models.provider import ModelCalls, ModelDone, ModelError, ModelInfo, ModelOutput, ModelRequest
 from thane.testing.cancellation import run_cancelled_at
 from thane.testing.fake_ollama import FakeModel, FakeOllama, open_fake_ollama

@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 from thane.clock import SystemClock
 from thane.config.settings import Models
 from thane.ids import Ids
-from thane.models.ollama import OllamaProvider, open_ollama
+from thane.models.ollama import OllamaProvider
+from thane.models.opening import open_ollama
 from thane.testing.fake_ollama import FakeModel, FakeOllama
 
 MODELS = (FakeModel("qwen3:4b"), FakeModel("nomic-embed-text", 2048, ("embedding",)))

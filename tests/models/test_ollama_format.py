@@ -10,13 +10,15 @@ from hypothesis import strategies as st
 
 from thane.clock import SystemClock
 from thane.ids import Ids
+from thane.models.failures import Failures, said
+from thane.models.ollama_format import AnswerReader, encode_request
 from thane.models.provider import ModelCalls, ModelDone, ModelOutput, ModelRequest
-from thane.models.stream import AnswerReader, encode_request, said
 from thane.turn import Message, Options, Text, Thinking, ToolCall, ToolSpec, Usage
 
 
 def reader(line_bytes: int = 1 << 20) -> AnswerReader:
-    return AnswerReader(Ids(random.Random(1), SystemClock()), dependency="ollama", line_bytes=line_bytes)
+    failures = Failures("ollama", "http://fake", "an Ollama server")
+    return AnswerReader(Ids(random.Random(1), SystemClock()), failures=failures, line_bytes=line_bytes)
 
 
 def line(**message: object) -> bytes:

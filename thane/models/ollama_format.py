@@ -5,18 +5,18 @@ Source: Ollama's api/types.go and docs/api.md (ChatRequest, ChatResponse). No HT
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import msgspec
 
 from thane.ids import Ids
+from thane.models.context import Sent
+from thane.models.counts import counted
+from thane.models.failures import Failures
 from thane.models.provider import ModelCalls, ModelDone, ModelError, ModelOutput, ModelRequest
 from thane.turn import JSON, FinishReason, Logprob, Message, Options, Text, Thinking, ToolCall, Usage
 
 _SECOND = 1_000_000_000  # Ollama's durations are integer nanoseconds
-_PATHS = re.compile(r"(?:[a-z]+:/)?(?:[/\\][\w.~@%+-]+){2,}[/\\]?|[A-Za-z]:\\\S+")
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 class _Function(msgspec.Struct, gc=False):
@@ -50,15 +50,14 @@ class _Line(msgspec.Struct, gc=False):
     done_reason: str | None = None
     error: Any = None
     logprobs: list[_Logprob] | None = None
-    prompt_eval_count: int | None = None
-    eval_count: int | None = None
-    prompt_eval_duration: int | None = None
-    eval_duration: int | None = None
-    load_duration: int | None = None
+    prompt_eval_count: Any = None  # read with care: a wrong count spoils no answer
+    eval_count: Any = None
+    prompt_eval_duration: Any = None
+    eval_duration: Any = None
+    load_duration: Any = None
 
 
 _BAD_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # msgspec raises all three
-_UNREADABLE = "The model server sent something that is not an Ollama answer."
 
 _decoder = msgspec.json.Decoder(_Line)
 _encoder = msgspec.json.Encoder()
@@ -67,16 +66,23 @@ _encoder = msgspec.json.Encoder()
 class AnswerReader:
     """The lines of one streamed answer. `done` once the last one came; `failure` once nothing more can come.
 
-    `dependency` names the provider in errors; `line_bytes` is the longest line that is accepted.
+    `progress`: the last bytes completed a line. `line_bytes` is the longest line that is accepted; `sent` says how
+    large a prompt and a context were sent, to tell what did not fit.
     """
 
-    __slots__ = ("_called", "_dependency", "_ids", "_line_bytes", "_rest", "done", "failure")
+    __slots__ = (
+        *("_called", "_failures", "_ids", "_line_bytes", "_rest", "_sent", "_unreadable"),
+        *("done", "failure", "progress"),
+    )
 
-    def __init__(self, ids: Ids, *, dependency: str, line_bytes: int) -> None:
+    def __init__(self, ids: Ids, *, failures: Failures, line_bytes: int, sent: Sent | None = None) -> None:
         self.done = False
         self.failure: ModelError | None = None
+        self.progress = False
         self._ids = ids
-        self._dependency = dependency
+        self._failures = failures
+        self._sent = sent
+        self._unreadable = False
         self._line_bytes = line_bytes
         self._rest = b""
         self._called = False
@@ -86,9 +92,10 @@ class AnswerReader:
         if self._rest:
             data = self._rest + data
         end = data.rfind(b"\n") + 1
+        self.progress = end > 0
         self._rest = data[end:]
         if len(self._rest) > self._line_bytes:
-            self.failure = self._error(f"The model server sent a line of more than {self._line_bytes} bytes.")
+            self.failure = self._failures.line_too_long(self._line_bytes)
             return ()
         return self._read(data[:end]) if end else ()
 
@@ -98,8 +105,8 @@ class AnswerReader:
         if self._rest.strip():  # a last line need not end in a newline
             rest, self._rest = self._rest, b""
             outputs = self._read(rest)
-        if not self.done and (self.failure is None or self.failure.message == _UNREADABLE):
-            self.failure = self._error("The model server ended its answer before it was complete.")
+        if not self.done and (self.failure is None or self._unreadable):
+            self.failure = self._failures.incomplete()
         return outputs
 
     def _read(self, data: bytes) -> tuple[ModelOutput, ...]:
@@ -121,7 +128,8 @@ class AnswerReader:
             try:
                 line = _decoder.decode(raw)
             except _BAD_JSON:
-                self.failure = self._error(_UNREADABLE, temporary=False)
+                self._unreadable = True
+                self.failure = self._failures.unreadable()
                 break
             if not self._take(line, outputs):
                 break
@@ -130,7 +138,7 @@ class AnswerReader:
     def _take(self, line: _Line, outputs: list[ModelOutput]) -> bool:
         """Add what a line says; False when it is the last."""
         if line.error is not None:
-            self.failure = self._error(f"The model failed in the middle of its answer{said(line.error)}.")
+            self.failure = self._failures.failed_within(line.error)
             return False
         message = line.message
         if message is not None:
@@ -143,7 +151,7 @@ class AnswerReader:
                 return False
         if line.done:
             self.done = True
-            outputs.append(_finish(line, self._called))
+            outputs.append(_finish(line, self._called, self._sent))
             return False
         return True
 
@@ -152,15 +160,12 @@ class AnswerReader:
         for call in calls:
             arguments = _arguments(call.function.arguments)
             if arguments is None or not call.function.name:
-                self.failure = self._error("The model server sent a tool call that cannot be read.")
+                self.failure = self._failures.unreadable_call()
                 return False
             taken.append(ToolCall(call.id or self._ids.call(), call.function.name, arguments))
         self._called = True
         outputs.append(ModelCalls(tuple(taken)))
         return True
-
-    def _error(self, message: str, *, temporary: bool = True) -> ModelError:
-        return ModelError(message, dependency=self._dependency, temporary=temporary)
 
 
 def _told(logprob: _Logprob) -> Logprob:
@@ -179,42 +184,34 @@ def _arguments(value: JSON | str | None) -> JSON | None:
     return value
 
 
-def _finish(line: _Line, called: bool) -> ModelDone:
+def _finish(line: _Line, called: bool, sent: Sent | None) -> ModelDone:
     reason: FinishReason = "tool_calls" if called else "length" if line.done_reason == "length" else "stop"
+    prompt, output = counted(line.prompt_eval_count), counted(line.eval_count)
     return ModelDone(
-        Usage(
-            input_tokens=line.prompt_eval_count or 0,
-            output_tokens=line.eval_count or 0,
-            estimated=line.prompt_eval_count is None or line.eval_count is None,
-        ),
+        Usage(input_tokens=prompt or 0, output_tokens=output or 0, estimated=prompt is None or output is None),
         reason,
         prompt_duration=_seconds(line.prompt_eval_duration),
         decode_duration=_seconds(line.eval_duration),
         load_duration=_seconds(line.load_duration),
+        truncated_tokens=sent.truncated(prompt) if sent is not None else 0,
     )
 
 
-def _seconds(nanoseconds: int | None) -> float | None:
-    return None if nanoseconds is None else nanoseconds / _SECOND
+def _seconds(nanoseconds: Any) -> float | None:
+    value = counted(nanoseconds)
+    return None if value is None else value / _SECOND
 
 
-def said(error: object, *, longest: int = 200) -> str:
-    """What a server said of its error, fit for a person: `: …`, one line, no paths or addresses; "" for nothing."""
-    if isinstance(error, dict):
-        error = error.get("message") or error.get("error") or ""
-    if not isinstance(error, str):
-        return ""
-    text = _CONTROLS.sub(" ", _PATHS.sub("…", error)).strip().rstrip(".")
-    return f": {text[: longest - 1]}…" if len(text) > longest else f": {text}" if text else ""
-
-
-def encode_request(request: ModelRequest) -> bytes:
-    """The body of a streaming `POST /api/chat`."""
+def encode_request(request: ModelRequest, context_tokens: int | None = None) -> bytes:
+    """The body of a streaming `POST /api/chat`. `context_tokens` is the context to load the model with, if any."""
     body: JSON = {"model": request.model, "stream": True, "messages": [_message(each) for each in request.messages]}
     if request.tools:
         body["tools"] = [{"type": "function", "function": tool} for tool in request.tools]
     options = request.options
-    if settings := _sampling(options):
+    settings = _sampling(options)
+    if context_tokens is not None:
+        settings["num_ctx"] = context_tokens
+    if settings:
         body["options"] = settings
     if options.format is not None:
         body["format"] = options.format
