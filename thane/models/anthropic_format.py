@@ -215,4 +215,5 @@ class MessageReader(EventReader):
             self._output or 0,
             cached,
             estimated=new is None or self._output is None,
+            cache_write_tokens=written,
         )
