@@ -1,66 +1,127 @@
 """The model names that Thane answers to, as data: each is a profile, which says how the answering model is chosen.
 
-Names and meanings are those of the reference (REFERENCE 2.4), so that clients set up for it go on working.
+Names and meanings of the shipped ones are those of the reference (REFERENCE 2.4), so that clients set up for it go on
+working. They have the shape of an owner's in the configuration, which may change them and add to them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Literal
+
 import msgspec
 
+from thane.config.routing import ProfileSettings
+
 DEFAULT = "thane:latest"
+_PREFIX = "thane:"
 
 
 class Profile(msgspec.Struct, frozen=True):
-    """`fast_path`: what the embedded brain fully recognises may be done without a model, where one is configured.
+    """A profile with nothing left open; the fields are those of `ProfileSettings`.
 
-    `local_only` is a promise, not a wish: what is said stays in this house. `best` asks for the best model that is
-    configured. `all_tools` and `mission` are hints for rooms to come. `deprecated` names the profile to use instead.
+    `local_only` is a promise, not a wish: what is said stays in this house. `deprecated` names the profile to use
+    instead.
     """
 
     name: str
-    description: str
+    description: str = ""
     fast_path: bool = True
     local_only: bool = False
-    best: bool = False
-    all_tools: bool = False
+    quality_floor: int | Literal["best"] = 0
+    prefer_speed: bool = False
     mission: str = ""
+    model: str = ""
+    model_preference: str = ""
+    fallbacks: tuple[str, ...] = ()
+    cost_tier_limit: int = -1
+    delegation: Literal["auto", "offer", "never"] = "auto"
     deprecated: str = ""
 
 
-PROFILES: tuple[Profile, ...] = (
-    Profile(DEFAULT, "The default: commands at once, everything else by the configured model."),
-    Profile("thane:command", "For voice assistants: controls the house.", mission="device_control"),
-    Profile("thane:trigger", "For automations: local models only, quick.", local_only=True, mission="automation"),
-    Profile("thane:premium", "The best model that is configured, for questions that need thought.", best=True),
-    Profile("thane:ops", "The best model, with every tool, for work on the house itself.", best=True, all_tools=True),
-    Profile(
-        "thane:peer",
-        "For talking: the model answers, not the command recogniser.",
+SHIPPED: Mapping[str, ProfileSettings] = {
+    DEFAULT: ProfileSettings(description="The default: commands at once, everything else by the configured model."),
+    "thane:command": ProfileSettings(
+        description="For voice assistants: controls the house.", mission="device_control", prefer_speed=True
+    ),
+    "thane:trigger": ProfileSettings(
+        description="For automations: local models only, quick.",
+        local_only=True,
+        quality_floor=1,
+        mission="automation",
+        prefer_speed=True,
+    ),
+    "thane:premium": ProfileSettings(
+        description="The best model that is configured, for questions that need thought.", quality_floor="best"
+    ),
+    "thane:ops": ProfileSettings(
+        description="The best model, with every tool, for work on the house itself.",
+        quality_floor="best",
+        delegation="never",
+    ),
+    "thane:peer": ProfileSettings(
+        description="For talking: the model answers, not the command recogniser.",
         fast_path=False,
         mission="conversation",
     ),
-    Profile("thane:local", "Local models only: nothing that is said leaves the house.", local_only=True),
-    Profile("thane:openclaw", "For OpenClaw workspaces; answers as premium does.", best=True, mission="openclaw"),
-    Profile("thane:thinking", "Former name of thane:premium.", best=True, deprecated="thane:premium"),
-    Profile("thane:balanced", "Former name of thane:latest.", deprecated=DEFAULT),
-    Profile("thane:fast", "Former name of thane:command.", mission="device_control", deprecated="thane:command"),
-    Profile(
-        "thane:homeassistant", "Former name of thane:command.", mission="device_control", deprecated="thane:command"
+    "thane:local": ProfileSettings(
+        description="Local models only: nothing that is said leaves the house.", local_only=True, quality_floor=1
     ),
-)
-"""Every profile, the current ones first, in the order in which clients see them."""
+    "thane:openclaw": ProfileSettings(
+        description="For OpenClaw workspaces; answers as premium does.", quality_floor="best", mission="openclaw"
+    ),
+}
+"""The profiles that every Thane has, in the order in which clients see them."""
 
-_BY_NAME = {profile.name: profile for profile in PROFILES}
+FORMER: Mapping[str, str] = {
+    "thane:thinking": "thane:premium",
+    "thane:balanced": DEFAULT,
+    "thane:fast": "thane:command",
+    "thane:homeassistant": "thane:command",
+}
+"""Former names, which go on working but are not shown."""
 
 
-def find_profile(name: str) -> Profile | None:
-    """The profile that a request's `model` names, in any case, with or without a `:latest` after it.
+class Profiles:
+    """The profiles of this Thane. Names are compared without regard to case."""
 
-    "" and `thane` are the default, and so is any unknown `thane:…`. None for every other name: it is a model's.
-    """
+    def __init__(self, configured: Mapping[str, ProfileSettings] | None = None) -> None:
+        """`configured` is `profiles` of the configuration: changes to shipped ones, and more of them."""
+        given = {_full(name): settings for name, settings in (configured or {}).items()}
+        profiles = {name: _changed(Profile(name), settings) for name, settings in SHIPPED.items()}
+        for name, settings in given.items():
+            profiles[name] = _changed(profiles.get(name, Profile(name)), settings)
+        self._listed = tuple(profiles.values())
+        for name, now in FORMER.items():
+            if name not in profiles:
+                old = profiles[now]
+                described = f"Former name of {now}."
+                profiles[name] = msgspec.structs.replace(old, name=name, description=described, deprecated=now)
+        self._by_name = profiles
+
+    def listed(self) -> tuple[Profile, ...]:
+        """Those that clients are shown, in order."""
+        return self._listed
+
+    def find(self, name: str) -> Profile | None:
+        """The profile that a request's `model` names, in any case, with or without a `:latest` after it.
+
+        "" and `thane` are the default, and so is any unknown `thane:…`. None for every other name: it is a model's.
+        """
+        key = name.strip().lower()
+        if key in ("", "thane"):
+            return self._by_name[DEFAULT]
+        if not key.startswith(_PREFIX):
+            return None
+        return self._by_name.get(key) or self._by_name.get(key.removesuffix(":latest")) or self._by_name[DEFAULT]
+
+
+def _full(name: str) -> str:
+    """An owner may leave out the `thane:` of a profile's name."""
     key = name.strip().lower()
-    if key in ("", "thane"):
-        return _BY_NAME[DEFAULT]
-    if not key.startswith("thane:"):
-        return None
-    return _BY_NAME.get(key) or _BY_NAME.get(key.removesuffix(":latest")) or _BY_NAME[DEFAULT]
+    return key if key.startswith(_PREFIX) else _PREFIX + key
+
+
+def _changed(profile: Profile, settings: ProfileSettings) -> Profile:
+    given = {name: value for name, value in msgspec.structs.asdict(settings).items() if value is not None}
+    return msgspec.structs.replace(profile, **given)

@@ -1,0 +1,94 @@
+"""The routing decisions that were made, kept: one for each run, the latest ones.
+
+A decision is noted when it is made, before the run's first word, and again with its outcome. Neither waits for the
+disk; both are written before the run's own end is, since the database writes in the order of asking.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import msgspec
+
+from thane.router.decision import Decision
+from thane.storage import decision_rows
+from thane.storage.database import Database
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Decision).decode
+
+
+class Noted(Protocol):
+    """Where the agent notes its decisions."""
+
+    def note(self, decision: Decision) -> None: ...
+
+
+class NoDecisions:
+    """For tests and tools that have no database."""
+
+    def note(self, decision: Decision) -> None:
+        return
+
+
+class ModelStatistics(msgspec.Struct, frozen=True):
+    """Of the decisions that are kept. `latency` and `tokens` are means over the answers that succeeded."""
+
+    model: str
+    answers: int
+    successes: int
+    latency: float | None
+    tokens: float | None
+
+
+class Statistics(msgspec.Struct, frozen=True):
+    models: tuple[ModelStatistics, ...]
+    complexities: dict[str, int]
+
+    @property
+    def total(self) -> int:
+        return sum(self.complexities.values())
+
+
+class Decisions:
+    """Every method but `note` raises DependencyError when the disk fails."""
+
+    def __init__(self, database: Database, *, kept: int) -> None:
+        self._database = database
+        self._kept = kept
+
+    def note(self, decision: Decision) -> None:
+        """Keep a decision, or what came of one. Never waits."""
+        outcome = decision.outcome
+        of_outcome = (outcome.model, outcome.success, outcome.latency, outcome.tokens) if outcome else (None,) * 4
+        body = _encode(decision).decode()
+        row = (decision.request_id, decision.complexity, *of_outcome, body)
+        self._database.post(lambda connection: decision_rows.store_decision(connection, row, self._kept))
+
+    async def find(self, run_id: str) -> Decision | None:
+        body = await self._database.read(lambda connection: decision_rows.find_decision(connection, run_id))
+        return None if body is None else _decode(body)
+
+    async def latest(self, limit: int) -> tuple[Decision, ...]:
+        """The latest, oldest of them first."""
+        found = await self._database.read(lambda connection: decision_rows.latest_decisions(connection, limit))
+        return tuple(map(_decode, found))
+
+    async def statistics(self) -> Statistics:
+        models = await self._database.read(decision_rows.count_by_model)
+        complexities = await self._database.read(decision_rows.count_by_complexity)
+        return Statistics(tuple(ModelStatistics(*row) for row in models), dict(complexities))
+
+
+def totals(statistics: Statistics) -> dict[str, Any]:
+    """The statistics as the API gives them: the reference's names, and Thane's own beside them."""
+    return {
+        "total_requests": statistics.total,
+        "model_counts": {each.model: each.answers for each in statistics.models},
+        "avg_latency_ms": {
+            each.model: round(each.latency * 1000, 3) for each in statistics.models if each.latency is not None
+        },
+        "complexity_counts": statistics.complexities,
+        "success_counts": {each.model: each.successes for each in statistics.models},
+        "avg_tokens": {each.model: round(each.tokens, 1) for each in statistics.models if each.tokens is not None},
+    }
