@@ -61,10 +61,18 @@ def values(kind: types.Type, hint: object = None) -> str:
             return f"list of {values(item)}"
         case types.DictType():
             return "mapping"
-        case types.UnionType(types=(inner, types.NoneType())):
-            return values(inner)
+        case types.UnionType(types=several):  # None is what is left out
+            hints = [each for each in get_args(hint) if each is not type(None)] or [hint]
+            kinds = [each for each in several if not isinstance(each, types.NoneType)]
+            return " or ".join(values(*pair) for pair in zip(kinds, _matching(kinds, hints), strict=True))
         case _:
             raise TypeError(f"docs.py has no words for settings of type {kind}")
+
+
+def _matching(kinds: list[types.Type], hints: list[object]) -> list[object]:
+    """The annotation of each kind: only that of choices is of use."""
+    choices = next((hint for hint in hints if get_origin(hint) is Literal), None)
+    return [choices if isinstance(kind, types.LiteralType) else None for kind in kinds]
 
 
 def _number(kind: types.IntType | types.FloatType) -> str:

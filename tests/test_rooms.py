@@ -29,7 +29,7 @@ MAY: dict[str, str] = {
     "brain": "home",
     "tools": "home",
     "models": "brain home",
-    "router": "models",
+    "router": "models storage",
     "agent": "models tools router home",
     "conversations": "agent loops memory ledger router",
     "http": "wire conversations router models home memory ledger loops events health journal",

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from thane.agent.engine import Agent
+from thane.agent.routing import Routes
 from thane.clock import Clock
 from thane.config.servers import model_servers
 from thane.config.settings import Settings
@@ -39,6 +40,9 @@ from thane.models.embeddings import Embedder
 from thane.models.opening import open_ollama, open_provider
 from thane.models.provider import Provider
 from thane.redaction import Redactor, known_secrets
+from thane.router.circuit import Circuits
+from thane.router.decisions import Decisions
+from thane.router.profiles import Profiles
 from thane.storage.database import Database, open_database
 from thane.supervisor import Supervisor
 from thane.tools.date_time import DateTime
@@ -106,8 +110,25 @@ class Builder:
         home = DemoHome(self._clock, bus) if settings.demo.enabled else None
         tools = ToolRegistry([DateTime(self._clock, self._zone), *(house_tools(home) if home else ())])
         catalogue = await self._open_models(home, tools)
+        health = Health(settings.health, self._clock, bus, self._random)
+        circuits = Circuits(settings.routing, bus)
+        routes = Routes(
+            settings,
+            catalogue=catalogue,
+            profiles=Profiles(settings.profiles),
+            circuits=circuits,
+            down=health.down,
+        )
+        decisions = Decisions(database, kept=settings.routing.decisions_kept)
         agent = Agent(
-            settings=settings, catalogue=catalogue, tools=tools, house=home, clock=self._clock, source=self._random
+            settings=settings,
+            catalogue=catalogue,
+            tools=tools,
+            house=home,
+            clock=self._clock,
+            source=self._random,
+            routes=routes,
+            decisions=decisions,
         )
         registry = await stack.enter_async_context(
             open_registry(settings.loops, events=bus, clock=self._clock, ids=self._ids, source=self._random)
@@ -146,8 +167,11 @@ class Builder:
             conversations=conversations,
             loops=registry,
             home=home,
-            health=Health(settings.health, self._clock, bus, self._random),
+            health=health,
             models=catalogue.known,
+            decisions=decisions,
+            circuits=circuits,
+            candidates=routes.candidates,
             embedder=await self._open_embedder(catalogue),
         )
         retention = Retention(database, settings.runs, bus, self._clock)

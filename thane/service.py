@@ -35,6 +35,7 @@ from thane.http.site import ASGIApp
 from thane.journal.line import Lines
 from thane.journal.secrets import Secrets
 from thane.models.embedded import EmbeddedProvider
+from thane.models.provider import Provider
 
 _log = structlog.get_logger("thane.service")
 _SWITCH_SECONDS = 0.0005  # how long the database's threads may keep the interpreter from the event loop; CPython's 5 ms
@@ -133,9 +134,8 @@ class _Tree:
         if self._ollama is not None:
             branches["ollama listener"] = partial(self._listen, self._ollama, build_ollama, draining)
         for provider in self._catalogue.remote():
-            health = self._rooms.health
             branches[f"health of {provider.name}"] = partial(
-                health.watch, provider.name, partial(self._catalogue.ask, provider)
+                self._rooms.health.watch, provider.name, partial(self._ask, provider)
             )
         summariser = Summariser(
             self._rooms.archive.sessions,
@@ -148,6 +148,13 @@ class _Tree:
         if isinstance(embedded, EmbeddedProvider):
             branches["language"] = partial(_learn, embedded, self._rooms.settings.language)
         return branches
+
+    async def _ask(self, provider: Provider) -> None:
+        """Ask a provider what it has. One that answers again may be tried at once, however often it has failed."""
+        was_down = provider.name in self._rooms.health.down()
+        await self._catalogue.ask(provider)
+        if was_down and self._rooms.circuits is not None:
+            self._rooms.circuits.provider_is_back(provider.name)
 
     async def _listen(self, listener: Listener, build: Callable[[Rooms], ThaneApp], draining: trio.Event) -> None:
         rooms, settings = self._rooms, self._rooms.settings

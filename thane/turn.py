@@ -135,6 +135,17 @@ class RunStarted(msgspec.Struct, frozen=True, tag="run_started"):
     profile: str
 
 
+class Routed(msgspec.Struct, frozen=True, tag="routed"):
+    """It is decided which model answers; `reason` says why. `candidates` counts those that were looked at."""
+
+    model: str
+    provider: str
+    reason: str
+    complexity: str = ""
+    intent: str = ""
+    candidates: int = 1
+
+
 class ModelStarted(msgspec.Struct, frozen=True, tag="model_started"):
     """A model step begins. `step` counts from 1; `estimated_tokens` is the size of the prompt, about.
 
@@ -254,6 +265,7 @@ class RunFailed(msgspec.Struct, frozen=True, tag="run_failed"):
 
 type AgentEvent = (
     RunStarted
+    | Routed
     | ModelStarted
     | Text
     | Thinking

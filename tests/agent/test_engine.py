@@ -27,6 +27,7 @@ from thane.turn import (
     ModelFinished,
     ModelStarted,
     Options,
+    Routed,
     RunFailed,
     RunFinished,
     RunStarted,
@@ -86,16 +87,19 @@ class Stage:
         default: str = "qwen3:4b",
         fast_path: bool = True,
         available: tuple[config.AvailableModel, ...] = (),
+        others: tuple[ScriptedModel, ...] = (),
+        routing: config.Routing = config.Routing(),  # noqa: B008 it is frozen
         **agent: Any,
     ) -> None:
         self.model = model
         self.brain = brain or ScriptedModel(say("I am embedded."), name="embedded", models=("embedded",))
-        self.catalogue = Catalogue([self.brain, model])
+        self.catalogue = Catalogue([self.brain, model, *others])
         self.agent = Agent(
             settings=config.Settings(
                 models=config.Models(default=default, available=available),
                 brain=config.Brain(fast_path=fast_path),
                 agent=config.Agent(**agent),
+                routing=routing,
             ),
             catalogue=self.catalogue,
             tools=ToolRegistry(tools),
@@ -142,7 +146,9 @@ async def test_an_answer_streams_through_between_its_start_and_its_counts():
     end = await stage.answered()
     assert ("It is on.", "qwen3:4b", "stop", 1) == (end.text, end.model, end.finish_reason, end.steps)
     assert (Usage(10, 3), 0.1, 0.2, 0.3) == (end.usage, end.prompt_duration, end.decode_duration, end.load_duration)
-    assert [RunStarted, ModelStarted, Thinking, Text, Text, ModelFinished] == [type(event) for event in stage.events]
+    assert [RunStarted, Routed, ModelStarted, Thinking, Text, Text, ModelFinished] == [
+        type(event) for event in stage.events
+    ]
     assert batch is stage.batches[1]
     assert RunStarted("r_1", "c_1", "ha", "thane:latest") == stage.events[0]
     started = stage.of(ModelStarted)[0]

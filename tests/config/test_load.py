@@ -61,7 +61,7 @@ def test_a_reference_configuration_loads_and_names_what_has_no_effect_yet() -> N
     settings, warnings = loading.parse(REFERENCE, source="c.yaml", environ={})
     assert settings.models.default == "qwen3:14b"
     named = {warning.split(": ")[1].split(" ")[0] for warning in warnings}
-    assert {"mqtt", "homeassistant", "talents_dir", "models.local_first"} <= named
+    assert {"mqtt", "homeassistant", "talents_dir"} <= named
     assert "debug" in named
     assert "context" in named
     assert "listen" not in named

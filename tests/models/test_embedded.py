@@ -10,7 +10,7 @@ import trio
 
 from tests.brain.homes import NEW, recorded
 from tests.home.doubles import KeptEvents, StandingClock
-from thane.brain.brain import Brain
+from thane.brain.brain import Act, Brain, Question, Say
 from thane.brain.recogniser import Recogniser
 from thane.config import settings
 from thane.home.demo import DemoHome
@@ -162,7 +162,7 @@ async def test_a_request_for_a_schema_is_refused_plainly(wanted: object) -> None
         await steward.output(request)
 
     assert not failure.value.temporary
-    assert not await steward.provider.recognises(request)
+    assert None is await steward.provider.recognise(request)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,29 @@ async def test_a_request_for_a_schema_is_refused_plainly(wanted: object) -> None
 async def test_it_knows_beforehand_what_it_does_as_well_as_a_model(text: str, recognised: bool) -> None:
     steward = Steward()
 
-    assert recognised == await steward.provider.recognises(steward.request(Message("user", text)))
+    found = await steward.provider.recognise(steward.request(Message("user", text)))
+    assert recognised == (found is not None)
+
+
+async def test_what_it_has_recognised_it_does_not_think_through_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    steward, thought = Steward(), list[str]()
+    think = Brain.think
+
+    def counted(brain: Brain, question: Question, *, explain: bool) -> Say | Act:
+        thought.append(question.messages[-1].content)
+        return think(brain, question, explain=explain)
+
+    monkeypatch.setattr(Brain, "think", counted)
+    request = steward.request(Message("user", "what time is it"))
+    found = await steward.provider.recognise(request)
+    assert found is not None
+    async with found.stream(request) as stream:
+        assert [item async for batch in stream for item in batch]
+    assert ["what time is it"] == thought
+    another = steward.request(Message("user", "hello"))
+    async with found.stream(another) as stream:  # whatever else it is asked, it thinks of anew
+        assert [item async for batch in stream for item in batch]
+    assert ["what time is it", "hello"] == thought
 
 
 async def test_it_does_not_look_into_what_it_leaves_to_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,7 +218,7 @@ async def test_it_does_not_look_into_what_it_leaves_to_a_model(monkeypatch: pyte
     monkeypatch.setattr(Recogniser, "find_stranger", lambda _self, text, *_: looked.append(text))  # pyright: ignore[reportUnknownLambdaType] takes what it is given
     request = steward.request(Message("user", "turn on the disco ball"))
 
-    assert not await steward.provider.recognises(request)
+    assert None is await steward.provider.recognise(request)
     assert [] == looked
     await steward.output(request)
     assert ["turn on the disco ball"] == looked
@@ -205,8 +227,8 @@ async def test_it_does_not_look_into_what_it_leaves_to_a_model(monkeypatch: pyte
 async def test_greetings_are_left_to_the_model_where_the_owner_wants_it() -> None:
     steward = Steward(settings.Brain(greeting=False))
 
-    assert not await steward.provider.recognises(steward.request(Message("user", "hello")))
-    assert await steward.provider.recognises(steward.request(Message("user", "what time is it")))
+    assert None is await steward.provider.recognise(steward.request(Message("user", "hello")))
+    assert None is not await steward.provider.recognise(steward.request(Message("user", "what time is it")))
     assert "Hello, I am Thane." == await steward.say("hello")
 
 
@@ -217,8 +239,8 @@ async def test_it_knows_its_own_tool_round_from_the_messages() -> None:
     ours = Message("assistant", tool_calls=(ToolCall("call_1", "HassTurnOff", {"name": "Kitchen Lights"}),))
     others = Message("assistant", tool_calls=(ToolCall("call_1", "HassTurnOff", {"area": "Kitchen"}),))
 
-    assert await steward.provider.recognises(steward.request(said, ours, result))
-    assert not await steward.provider.recognises(steward.request(said, others, result))
+    assert None is not await steward.provider.recognise(steward.request(said, ours, result))
+    assert None is await steward.provider.recognise(steward.request(said, others, result))
 
 
 async def test_a_clients_tools_are_called_by_the_clients_names() -> None:

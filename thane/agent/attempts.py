@@ -19,7 +19,7 @@ from thane.config import settings as config
 from thane.models.provider import ModelError, ModelRequest, Provider
 from thane.router.circuit import Circuits
 from thane.router.models import EMBEDDED, Model
-from thane.turn import Batch, ModelFailed, ModelStarted, Usage
+from thane.turn import Batch, ModelFailed, ModelStarted, Prompt, Usage
 
 _RETRIED = frozenset({429, 500, 502, 503, 504, 529})  # what a model server may well do better at once
 
@@ -155,6 +155,7 @@ class Attempts:
             prompt_tokens(request.messages, request.tools),
             self._reason,
             attempt,
+            Prompt(request.messages, request.tools, request.options),
         )
 
 

@@ -2,17 +2,18 @@
 
 It knows neither HTTP nor storage: it is given a `Turn`, sends `AgentEvent` s in batches, and returns the one that ends
 the run. What is decided on the way (who answers, which tools are offered, when to stop) are pure functions in
-`thane.router`, `client_tools` and `rules`; a step's I/O is in `model_step` and `tool_step`.
+`thane.router`, `client_tools`, `delegating` and `rules`; a step's I/O is in `attempts`, `model_step` and `tool_step`.
 
-A run ends early in these ways: a call of the client's tools ends the reply (`tool_calls`); after `agent.max_steps`, or
-`agent.unknown_tool_strikes`, comes one last step without tools; `agent.run_timeout_seconds` ends it with a sentence; a
-failing model ends it with a sentence, unless nothing was said yet and trying again, or the embedded brain, can help.
+A run ends early in these ways: a call of the client's tools ends the reply (`tool_calls`); after `agent.max_steps`,
+`agent.unknown_tool_strikes` or its tokens comes one last step without tools; `agent.run_timeout_seconds` ends it with a
+sentence; when every model that may answer has failed, the embedded brain answers what it understands, else a sentence
+ends it.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, tzinfo
 from typing import Protocol, runtime_checkable
 from zoneinfo import ZoneInfo
@@ -23,20 +24,27 @@ import trio
 from msgspec.structs import replace
 
 from thane.agent import rules
+from thane.agent.attempts import Attempts
 from thane.agent.client_tools import Offer, offer_tools
+from thane.agent.delegating import own_tools
 from thane.agent.demand import Demand, choice_of, demands
-from thane.agent.model_step import ModelStep, StepResult, prompt_tokens
+from thane.agent.model_step import StepResult
 from thane.agent.prompt import circumstances, compose, system_prompt
+from thane.agent.routing import Routes
 from thane.agent.tool_step import run_tools
-from thane.backoff import retry_pause
 from thane.clock import Clock
 from thane.config.settings import Settings
 from thane.errors import ClientError
+from thane.events.event import NoEvents
 from thane.home.house import House
 from thane.models.catalogue import Catalogue
 from thane.models.provider import ModelError, ModelRequest, Provider
-from thane.router.choose import EMBEDDED, Choice, choose
-from thane.router.profiles import find_profile
+from thane.router.circuit import Circuits
+from thane.router.decision import Outcome
+from thane.router.decisions import NoDecisions, Noted
+from thane.router.models import EMBEDDED, Model
+from thane.router.profiles import Profiles
+from thane.router.route import BRAIN, Routing, understood
 from thane.tools.tool import ToolContext, ToolRegistry
 from thane.turn import (
     Batch,
@@ -44,39 +52,55 @@ from thane.turn import (
     FailureKind,
     FinishReason,
     Message,
-    ModelFailed,
-    ModelStarted,
-    Prompt,
+    Routed,
     RunFailed,
     RunFinished,
     RunStarted,
     Text,
     ToolCall,
+    ToolSpec,
     Turn,
     Usage,
 )
 
 _log = structlog.get_logger("thane.agent")
-_RETRIED = frozenset({429, 500, 502, 503, 504})  # what a model server may well do better at once
 
 type Send = Callable[[Batch], Awaitable[None]]
 
 
+class RunLimits(msgspec.Struct, frozen=True):
+    """How far a run may go. `output_tokens` counts what all its models write; None is as much as they like."""
+
+    max_steps: int
+    seconds: float
+    tool_seconds: float
+    output_tokens: int | None = None
+
+
 class RunContext(msgspec.Struct, frozen=True):
-    """What the turn does not say of its run. `language` is a BCP 47 tag, `profile` the name that events tell."""
+    """What the turn does not say of its run. `language` is a BCP 47 tag, `profile` the name that events tell.
+
+    A delegated run has the `parent_run_id` of the turn that handed it over, `limits` of its own, and is `local_only`
+    where that turn was. None is the limits of the configuration.
+    """
 
     run_id: str
     conversation_id: str
     profile: str
     caller: Caller
     language: str
+    limits: RunLimits | None = None
+    local_only: bool = False
+    parent_run_id: str = ""
 
 
 @runtime_checkable
 class Recogniser(Protocol):
     """A provider that knows beforehand whether it understands a request, as the embedded brain does."""
 
-    async def recognises(self, request: ModelRequest) -> bool: ...
+    async def recognise(self, request: ModelRequest) -> Provider | None:
+        """One that answers this request as it was understood just now; None where it is not fully understood."""
+        ...
 
 
 class Agent:
@@ -91,7 +115,17 @@ class Agent:
         house: House | None,
         clock: Clock,
         source: random.Random,
+        routes: Routes | None = None,
+        decisions: Noted | None = None,
     ) -> None:
+        """`routes` says who answers, by default with nothing to go by but the settings; `decisions` is told of it."""
+        self.routes = routes or Routes(
+            settings,
+            catalogue=catalogue,
+            profiles=Profiles(settings.profiles),
+            circuits=Circuits(settings.routing, NoEvents()),
+        )
+        self.decisions = decisions or NoDecisions()
         self.settings = settings
         self.catalogue = catalogue
         self.tools = tools
@@ -106,7 +140,15 @@ class Agent:
         Cancelled propagates, with the model's connection closed and the tools cancelled. Never raises otherwise.
         """
         run = _Run(self, turn, context, send)
-        seconds = self.settings.agent.run_timeout_seconds
+        final: RunFinished | RunFailed | None = None
+        try:
+            final = ended = await self._run(run, context)
+        finally:
+            run.note_outcome(final)
+        return ended
+
+    async def _run(self, run: _Run, context: RunContext) -> RunFinished | RunFailed:
+        seconds = run.limits.seconds
         try:
             with trio.move_on_after(seconds):
                 return await run.answer()
@@ -132,20 +174,20 @@ class _Run:
         self._turn = turn
         self._context = context
         self._send = send
-        self._profile = find_profile(turn.model)
-        self._offer = offer_tools(
-            turn,
-            agent.tools.specs(),
-            self._settings.client_tools,
-            linked=agent.house is not None and agent.house.name == "homeassistant",
+        self._profile = agent.routes.profiles.find(turn.model)
+        self._offer = self._offered(agent.tools.specs())
+        self.limits = context.limits or RunLimits(
+            self._settings.max_steps, self._settings.run_timeout_seconds, self._settings.tool_timeout_seconds
         )
-        self._choice = Choice(EMBEDDED, EMBEDDED, "")
+        self._routing: Routing | None = None
+        self._attempts: Attempts | None = None
+        self._on = BRAIN  # the model that is on
         self._messages: tuple[Message, ...] = turn.messages  # the prompt so far
         self._added: list[Message] = []  # by this run: steps, results, what the model was told
         self._made = rules.count_calls(turn.messages)
         self._demand: Demand | None = None
-        self._announced = False
-        self._understood: bool | None = None
+        self._asked_brain = False
+        self._understanding: Provider | None = None
         self._strikes = 0
         self._nudged = False
         self._step = 0
@@ -159,20 +201,21 @@ class _Run:
         if demands(self._turn, self._offer):
             self._demand = Demand(self._turn, self._offer, self._send, repairs=self._settings.answer_repairs)
             self._send = self._demand.send
-        self._choose(await self._pick())
+        opening = await self._begin()
         while True:
             self._step += 1
             stop = self._stop()
-            result = await self._model_step(tools=stop is None)
+            result = await self._model_step(opening, tools=stop is None)
+            opening = ()
             calls = result.calls if stop is None else ()
             if not calls:
                 if await self._needs_nudge(result, stop):
                     continue
-                if self._demand and (more := self._demand.repair(result, self._choice.provider)):
+                if self._demand and (more := self._demand.repair(result, self._on.provider)):
                     self._added += more
                     continue
                 return await self._end(stop or _without_calls(result.done.finish_reason))
-            offer = self._offer if self._choice.supports_tools else Offer()
+            offer = self._offer if self._on.tools else Offer()
             plan = rules.plan_calls(calls, offer, self._made, repeated_calls=self._settings.repeated_calls)
             self._made.update(map(rules.signature, calls))
             if plan.client:
@@ -186,15 +229,19 @@ class _Run:
                 context=self._tool_context,
                 settings=self._settings,
                 send=self._send,
+                seconds=self.limits.tool_seconds,
             )
 
     def _stop(self) -> FinishReason | None:
         """Why this step is the last, and without tools."""
         reason: FinishReason | None = None
+        tokens = self.limits.output_tokens
         if self._strikes >= self._settings.unknown_tool_strikes:
             reason = "illegal_tool"
-        elif self._step > self._settings.max_steps:
+        elif self._step > self.limits.max_steps:
             reason = "max_steps"
+        elif tokens is not None and self._step > 1 and self._usage.output_tokens >= tokens:
+            reason = "budget"
         if reason is not None:
             self._added.append(Message("user", rules.ANSWER_NOW))
         return reason
@@ -219,135 +266,140 @@ class _Run:
 
     # Who answers.
 
-    async def _pick(self) -> Choice:
-        agent, profile = self._agent, self._profile
-        choice = choose(self._turn, profile, agent.catalogue.known(), agent.settings.models)
-        wanted = profile is not None and profile.fast_path and agent.settings.brain.fast_path
-        if choice.provider != EMBEDDED and wanted and await self._is_understood():
-            return Choice(EMBEDDED, EMBEDDED, "The embedded brain answers: it fully understands this sentence.")
-        return choice
+    async def _begin(self) -> Batch:
+        """Decide who answers. The batch is what is told of it first. Raises ModelError when nobody may."""
+        agent, context = self._agent, self._context
+        routing = agent.routes.route(
+            self._turn,
+            self._profile,
+            self._offer,
+            run_id=context.run_id,
+            at=agent.now().timestamp(),
+            language=context.language,
+            local=context.local_only,
+        )
+        brain_first = self._profile is not None and self._profile.fast_path and agent.settings.brain.fast_path
+        if (routing.refusal or (routing.order and brain_first)) and await self._is_understood():
+            routing = understood(routing)
+        self._routing = routing
+        agent.decisions.note(routing.decision)
+        if routing.refusal:
+            raise ModelError(routing.refusal, dependency="models")
+        order = routing.order or (BRAIN,)
+        decision = routing.decision
+        self._attempts = Attempts(
+            order,
+            decision.reasoning,
+            settings=agent.settings,
+            circuits=agent.routes.circuits,
+            source=agent.source,
+            send=self._send,
+            provider=self._provider,
+            rescue=self._rescue,
+        )
+        self._choose(order[0])
+        return (
+            RunStarted(context.run_id, context.conversation_id, context.caller.channel, context.profile),
+            Routed(
+                decision.model_selected or EMBEDDED,
+                decision.provider_selected or EMBEDDED,
+                decision.reasoning,
+                decision.complexity,
+                decision.detected_intent,
+                len(decision.candidates),
+            ),
+        )
 
     async def _is_understood(self) -> bool:
         """Whether the embedded brain fully understands the turn. Never housekeeping, nor what asks for a format."""
-        if self._understood is None:
+        if not self._asked_brain:
+            self._asked_brain = True
             brain = self._agent.catalogue.get(EMBEDDED)
             options = self._turn.options
             plain = not self._turn.caller.task and options.format is None and not options.logprobs
-            self._understood = False
             if plain and isinstance(brain, Recogniser):
-                embedded = Choice(EMBEDDED, EMBEDDED, "")
-                self._understood = await brain.recognises(self._request(embedded, self._turn.messages, tools=True))
-        return self._understood
+                self._understanding = await brain.recognise(self._request(BRAIN, self._turn.messages, tools=True))
+        return self._understanding is not None
 
-    def _choose(self, choice: Choice) -> None:
-        """Take a choice, and the prompt that goes with it."""
-        self._choice = choice
+    async def _rescue(self) -> Model | None:
+        """The embedded brain in place of models that have all failed, where it understands and nothing was done yet."""
+        if self._profile is None or self._added:
+            return None
+        return BRAIN if await self._is_understood() else None
+
+    def _choose(self, model: Model) -> None:
+        """Take a model, and the prompt and tools that go with it."""
+        self._on = model
+        agent = self._agent
+        own = own_tools(
+            agent.tools.specs(),
+            self._profile,
+            model,
+            agent.routes.candidates(),
+            agent.settings,
+            delegated=bool(self._context.parent_run_id),
+        )
+        self._offer = self._offered(own)
         self._messages = self._turn.messages
         bare = self._turn.caller.task or self._turn.options.format is not None or not self._turn.messages
-        if choice.provider == EMBEDDED or bare or self._offer.client_house:
+        if model.provider == EMBEDDED or bare or self._offer.client_house:
             return
         caller = self._context.caller
-        system = system_prompt(
-            self._agent.house, self._context.language, overview_entities=self._settings.overview_entities
-        )
-        facts = circumstances(self._agent.now(), area=caller.area, user=caller.user)
+        system = system_prompt(agent.house, self._context.language, overview_entities=self._settings.overview_entities)
+        facts = circumstances(agent.now(), area=caller.area, user=caller.user)
         self._messages = compose(system, facts, self._turn.messages)
+
+    def _offered(self, own: Iterable[ToolSpec]) -> Offer:
+        house = self._agent.house
+        linked = house is not None and house.name == "homeassistant"
+        return offer_tools(self._turn, own, self._settings.client_tools, linked=linked)
 
     # Model steps.
 
-    async def _model_step(self, *, tools: bool) -> StepResult:
-        """One model step, tried again where that is safe: nothing of it has been said."""
-        tries = 0
-        while True:
-            provider = self._provider()
-            request = self._request(self._choice, (*self._messages, *self._added), tools=tools)
-            began = trio.current_time()
-            await self._announce(provider, request, tries + 1)
-            step = ModelStep(provider, request, self._step, self._send, separate=bool(self._said))
-            try:
-                result = await step.run()
-                break
-            except ModelError as caught:
-                error = caught
-            tries += 1
-            spent = step.spent()
-            self._usage += spent or Usage()
-            failed = ModelFailed(
-                self._step,
-                request.model,
-                provider.name,
-                error.message,
-                trio.current_time() - began,
-                usage=spent,
-                status=error.status,
-                attempt=tries,
-            )
-            if step.said:
-                await self._send((failed,))
-                raise error
-            if error.status in _RETRIED and tries < self._settings.model_tries:
-                wait = retry_pause(tries, self._settings.model_retry_seconds, self._agent.source)
-                await self._send((replace(failed, next="retry", next_model=request.model, pause=wait),))
-                await trio.sleep(wait)
-            elif await self._can_rescue():
-                await self._send((replace(failed, next="fallback", next_model=EMBEDDED),))
-                reason = f"The embedded brain answers in place of {self._choice.model}: {error.message}"
-                self._choose(Choice(EMBEDDED, EMBEDDED, reason))
-                tries = 0
-            else:
-                await self._send((failed,))
-                raise error
+    async def _model_step(self, opening: Batch, *, tools: bool) -> StepResult:
+        assert self._attempts is not None  # noqa: S101 _begin has made it
+
+        def make(model: Model) -> ModelRequest:
+            if model is not self._on:
+                self._choose(model)
+            return self._request(model, (*self._messages, *self._added), tools=tools)
+
+        before = self._attempts.spent
+        try:
+            result = await self._attempts.step(self._step, make, opening=opening, separate=bool(self._said))
+        finally:
+            if self._attempts.spent is not before:
+                self._usage += self._attempts.spent
+                self._attempts.spent = Usage()
+        if not self._turn.caller.task:
+            self._agent.routes.used(self._on)
         self._account(result)
         return result
 
-    async def _can_rescue(self) -> bool:
-        """Whether the embedded brain can answer in place of a model that failed before it did anything."""
-        if self._choice.provider == EMBEDDED or self._profile is None or self._added:
-            return False
-        return await self._is_understood()
-
-    def _provider(self) -> Provider:
-        provider = self._agent.catalogue.get(self._choice.provider)
+    def _provider(self, model: Model) -> Provider:
+        if model.provider == EMBEDDED and self._understanding is not None:
+            return self._understanding
+        provider = self._agent.catalogue.get(model.provider)
         if provider is None:
-            name, model = self._choice.provider, self._choice.model
-            message = f"The model {model} is said to be at the provider “{name}”, which is not configured."
-            raise ModelError(message, dependency=name, temporary=False)
+            message = (
+                f"The model {model.name} is said to be at the provider “{model.provider}”, which is not configured."
+            )
+            raise ModelError(message, dependency=model.provider, temporary=False)
         return provider
 
-    def _request(self, choice: Choice, messages: tuple[Message, ...], *, tools: bool) -> ModelRequest:
+    def _request(self, model: Model, messages: tuple[Message, ...], *, tools: bool) -> ModelRequest:
         options = self._turn.options
-        if options.think and not choice.supports_thinking:  # the model server would refuse the whole request
+        if options.think and not model.thinking:  # the model server would refuse the whole request
             options = replace(options, think=None)
         return ModelRequest(
-            choice.model,
+            model.name,
             messages,
-            tools=self._offer.tools if tools and choice.supports_tools else (),
+            tools=self._offer.tools if tools and model.tools else (),
             options=options,
             language=self._context.language,
             area=self._context.caller.area,
             tool_choice=choice_of(self._turn, self._offer) if tools else "auto",
         )
-
-    async def _announce(self, provider: Provider, request: ModelRequest, attempt: int) -> None:
-        events: Batch = (
-            ModelStarted(
-                self._step,
-                request.model,
-                provider.name,
-                len(request.messages),
-                len(request.tools),
-                prompt_tokens(request.messages, request.tools),
-                self._choice.reason,
-                attempt,
-                Prompt(request.messages, request.tools, request.options),
-            ),
-        )
-        if not self._announced:
-            self._announced = True
-            context = self._context
-            started = RunStarted(context.run_id, context.conversation_id, context.caller.channel, context.profile)
-            events = (started, *events)
-        await self._send(events)
 
     def _account(self, result: StepResult) -> None:
         done = result.done
@@ -387,7 +439,7 @@ class _Run:
         prompt, decode, load = self._durations
         return RunFinished(
             self._context.run_id,
-            self._choice.model,
+            self._on.name,
             rules.SEPARATOR.join(self._said),
             self._usage,
             reason,
@@ -403,6 +455,22 @@ class _Run:
     def failed(self, kind: FailureKind, message: str) -> RunFailed:
         duration = trio.current_time() - self._started
         return RunFailed(self._context.run_id, kind, message, self._usage, duration)
+
+    def note_outcome(self, final: RunFinished | RunFailed | None) -> None:
+        """Note what came of the decision; None is a run that was cancelled."""
+        if self._routing is None:
+            return
+        failed = isinstance(final, RunFailed)
+        outcome = Outcome(
+            success=isinstance(final, RunFinished),
+            model=self._on.name,
+            provider=self._on.provider,
+            latency=trio.current_time() - self._started,
+            tokens=self._usage.input_tokens + self._usage.output_tokens,
+            failure=final.failure if failed else "" if final else "cancelled",
+            failed=tuple(self._attempts.failed) if self._attempts else (),
+        )
+        self._agent.decisions.note(replace(self._routing.decision, outcome=outcome))
 
 
 def _without_calls(reason: FinishReason) -> FinishReason:

@@ -9,7 +9,7 @@ import trio
 
 from thane.agent.rules import Task, cut_result
 from thane.config import settings as config
-from thane.tools.tool import ToolContext, ToolRegistry, ToolResult
+from thane.tools.tool import Slow, ToolContext, ToolRegistry, ToolResult
 from thane.turn import Batch, Message, ToolCall, ToolFinished, ToolStarted
 
 _log = structlog.get_logger("thane.agent")
@@ -25,9 +25,11 @@ async def run_tools(
     context: Callable[[ToolCall], ToolContext],
     settings: config.Agent,
     send: Send,
+    seconds: float,
 ) -> tuple[Message, ...]:
     """Run the calls of a step, answer the refused ones; returns the tool messages in call order, as models expect them.
 
+    A call may take `seconds`, where its tool does not say otherwise.
     At most `agent.parallel_tools` run at a time. `ToolStarted` is sent when a call begins, `ToolFinished` when it ends.
     Cancelled, the tools are too.
     """
@@ -41,7 +43,7 @@ async def run_tools(
             if task.refusal:
                 result = ToolResult(task.refusal, ok=False)
             else:
-                result = await _call(call, registry, context(call), settings.tool_timeout_seconds)
+                result = await _call(call, registry, context(call), seconds)
         finally:
             places.release()
         content = cut_result(result.content, settings.tool_result_chars)
@@ -62,6 +64,8 @@ async def _call(call: ToolCall, registry: ToolRegistry, context: ToolContext, se
     tool = registry.get(call.name)
     if tool is None:
         return ToolResult(f"Error: there is no tool {call.name!r}.", ok=False)
+    if isinstance(tool, Slow):
+        seconds = tool.timeout_seconds
     with trio.move_on_after(seconds):
         try:
             return await tool.call(call.arguments, context)

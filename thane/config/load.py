@@ -33,10 +33,6 @@ SEARCH = (
 
 NOT_YET: dict[str, str] = {
     "homeassistant": "Thane has no link to Home Assistant of its own yet; Home Assistant's Ollama integration works",
-    "models.local_first": "models are not scored yet",
-    "models.available[].min_complexity": "models are not scored yet",
-    "agent.orchestrator_tools": "there is no delegation yet",
-    "agent.delegation_required": "there is no delegation yet",
 } | dict.fromkeys(
     (
         *("talents_dir", "persona_file", "paths", "context", "capability_tags", "channel_tags"),

@@ -32,8 +32,9 @@ class ProfileSettings(Section, frozen=True):
     """Models to try, in this order, when the chosen one fails; empty leaves the order to the scores."""
     cost_tier_limit: int | None = None
     """The highest `cost_tier` that a model may have; -1 is no limit."""
-    delegation: Literal["auto", "offer", "never"] | None = None
-    """Whether its models may hand work to a smaller one; `auto` is where they are strong. `never` shows every tool."""
+    delegation: Literal["auto", "offer", "required", "off"] | None = None
+    """Handing work to a smaller model: `auto` offers it to strong models, `offer` to all, `required` leaves no other
+    tools than `agent.orchestrator_tools`, `off` never offers it."""
 
 
 class Routing(Section, frozen=True):

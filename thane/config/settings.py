@@ -17,6 +17,7 @@ from thane.config.house import Demo, HomeAssistant, HomeAssistantSubscribe
 from thane.config.keeping import Archive, Conversations, Dashboard, Events, Logging, Loops, Runs, Storage
 from thane.config.money import Budget, Budgets, Price
 from thane.config.providers import Anthropic, ModelProvider
+from thane.config.routing import Delegation, ProfileSettings, Routing
 from thane.config.thinking import Agent, AvailableModel, Brain, Embeddings, Models
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Budgets",
     "Conversations",
     "Dashboard",
+    "Delegation",
     "Demo",
     "Embeddings",
     "Events",
@@ -44,6 +46,8 @@ __all__ = [
     "Models",
     "OllamaApi",
     "Price",
+    "ProfileSettings",
+    "Routing",
     "Runs",
     "Section",
     "Settings",
@@ -68,6 +72,10 @@ class Settings(Section, frozen=True):
     embeddings: Embeddings = Embeddings()
     brain: Brain = Brain()
     agent: Agent = Agent()
+    routing: Routing = Routing()
+    delegation: Delegation = Delegation()
+    profiles: dict[str, ProfileSettings] = msgspec.field(default_factory=dict)
+    """Profiles of your own by name, and what is different in those that Thane has."""
     loops: Loops = Loops()
     conversations: Conversations = Conversations()
     runs: Runs = Runs()

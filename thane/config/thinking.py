@@ -124,6 +124,6 @@ class Agent(Section, frozen=True):
     tool_result_chars: Count = 32_000
     """Longest tool result that a model is given; the rest is cut and said so."""
     orchestrator_tools: tuple[str, ...] = ()
-    """Accepted for compatibility with the reference."""
+    """Tools left to a model that must delegate; empty is a set of eight that remember, look up and delegate."""
     delegation_required: bool = False
-    """Accepted for compatibility with the reference."""
+    """Leave a model only `orchestrator_tools`, so that it hands tool-heavy work to a smaller one, if there is one."""

@@ -22,11 +22,13 @@ from thane.loops.loop import Iteration
 from thane.memory.records import RunRecord, RunState, SentPrompt, StepEnd, StepRecord, ToolCallRecord
 from thane.redaction import Redactor
 from thane.turn import (
+    AgentEvent,
     Batch,
     Channel,
     ModelFailed,
     ModelFinished,
     ModelStarted,
+    Routed,
     RunFailed,
     RunFinished,
     Text,
@@ -137,16 +139,26 @@ class Recorder:
                 if self._is_silent:
                     self._first_piece()
                 self._thinking.append(event.text)
-            elif type(event) is ModelStarted:
+            else:
+                self._note(event)
+
+    def _note(self, event: AgentEvent) -> None:
+        """Take note of what is no piece of an answer."""
+        match event:
+            case Routed():
+                self._routed(event)
+            case ModelStarted():
                 self._model_started(event)
-            elif type(event) is ModelFinished:
+            case ModelFinished():
                 self._model_finished(event)
-            elif type(event) is ModelFailed:
+            case ModelFailed():
                 self._model_failed(event)
-            elif type(event) is ToolStarted:
+            case ToolStarted():
                 self._tool_started(event)
-            elif type(event) is ToolFinished:
+            case ToolFinished():
                 self._tool_finished(event)
+            case _:
+                pass
 
     def view(self, state: Literal["queued", "processing"], position: int = 0) -> LiveRun:
         """The run as it stands."""
@@ -315,6 +327,18 @@ class Recorder:
         iteration.summary["state"] = record.state
         if record.cancelled_by:
             iteration.summary["cancelled_by"] = record.cancelled_by
+
+    def _routed(self, event: Routed) -> None:
+        self._publish(
+            "routed",
+            model=event.model,
+            provider=event.provider,
+            profile=self.facts.profile,
+            reasoning=event.reason,
+            complexity=event.complexity,
+            intent=event.intent,
+            candidates=event.candidates,
+        )
 
     def _model_started(self, event: ModelStarted) -> None:
         self._open.end("done")

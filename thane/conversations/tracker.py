@@ -36,7 +36,7 @@ from thane.loops.registry import LoopRegistry
 from thane.memory.archive import Archive
 from thane.memory.records import ConversationRecord, SentPrompt
 from thane.redaction import Redactor, known_secrets
-from thane.router.profiles import find_profile
+from thane.router.profiles import Profiles
 from thane.turn import Batch, RunFinished, Turn
 
 _log = structlog.get_logger("thane.conversations")
@@ -84,6 +84,7 @@ class Conversations:
         self._nursery = nursery
         self._settings = settings
         self._limits = settings.conversations
+        self._profiles = Profiles(settings.profiles)
         self._archive = archive
         self._events = events
         self._clock = clock
@@ -228,7 +229,7 @@ class Conversations:
         known = live.record if live else record
         conversation = self._live.open(known or self._new_record(turn, where.conversation_id))
         conversation.check_room()
-        profile = find_profile(turn.model)
+        profile = self._profiles.find(turn.model)
         facts = RunFacts(
             run_id=self._ids.run(),
             conversation_id=conversation.record.id,

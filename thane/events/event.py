@@ -26,6 +26,9 @@ class Event(msgspec.Struct, frozen=True):
 KINDS: dict[Source, dict[str, str]] = {
     "agent": {
         "request_start": "A turn was accepted: run_id, request_id, conversation_id, loop_id, channel, profile, title",
+        "routed": (
+            "It is decided which model answers: run_id, model, provider, reasoning, complexity, intent, candidates"
+        ),
         "llm_call": "A model step began: run_id, iter, model, provider, est_tokens, messages, tools",
         "llm_response": (
             "A model step ended: run_id, iter, model, tokens_in, tokens_out, tool_calls, cost_usd, duration_ms"
@@ -87,6 +90,10 @@ KINDS: dict[Source, dict[str, str]] = {
     "health": {
         "dependency_ready": "A dependency answers: name, latency_ms",
         "dependency_down": "A dependency stopped answering: name, error, retry_in_ms",
+        "circuit_opened": (
+            "A model keeps failing and is left alone for a while: provider, model, failures, error, retry_in_ms"
+        ),
+        "circuit_closed": "A model that kept failing answers again: provider, model",
     },
     "system": {
         "started": "Thane is up: version, native_url, ollama_url, home, provider",

@@ -53,6 +53,10 @@ class Health:
         status = "draining" if self.draining else "healthy" if ready else "degraded"
         return HealthReport(status, dict(self._dependencies))
 
+    def down(self) -> dict[str, str]:
+        """What does not answer, each with the last error."""
+        return {each.name: each.last_error for each in self._dependencies.values() if not each.ready}
+
     def mark(self, name: str, *, ready: bool, error: str = "", latency: float | None = None) -> None:
         """Record what is known of a dependency; a change is published. `latency` is in seconds."""
         now = iso(self._clock.time())

@@ -10,7 +10,6 @@ from thane.http.rooms import Rooms
 from thane.ledger.entry import LedgerEntry, Outcome
 from thane.models.embeddings import Embedder, Embeddings, EmbedRequest
 from thane.models.provider import ModelError
-from thane.router.profiles import find_profile
 from thane.turn import Usage
 
 _HOW = (
@@ -78,7 +77,7 @@ def _meant(rooms: Rooms, name: str) -> tuple[Embedder, str]:
     settings = rooms.settings.embeddings
     if rooms.embedder is None:
         raise ClientError(f"Thane has no model that makes embeddings: {_HOW}", status=501, code="no_embeddings")
-    own = find_profile(name) is not None or name.strip().lower().removesuffix(":latest") == "embedded"
+    own = rooms.profiles.find(name) is not None or name.strip().lower().removesuffix(":latest") == "embedded"
     if not own:
         return rooms.embedder, name.strip()
     if not settings.enabled:

@@ -13,7 +13,7 @@ from thane.config.servers import default_provider
 from thane.errors import ClientError
 from thane.http.rooms import Rooms
 from thane.models.provider import ModelInfo
-from thane.router.profiles import PROFILES, Profile, find_profile
+from thane.router.profiles import Profile
 
 type Capability = Literal["completion", "tools", "thinking", "vision"]
 
@@ -31,14 +31,14 @@ class Offer(msgspec.Struct, frozen=True):
 def offers(rooms: Rooms) -> tuple[Offer, ...]:
     """Everything on offer, the profiles first. Former names of profiles are known, but not offered."""
     models = _models(rooms)
-    profiles = [_profile(profile, models, rooms) for profile in PROFILES if not profile.deprecated]
+    profiles = [_profile(profile, models, rooms) for profile in rooms.profiles.listed()]
     return (*profiles, *models.values())
 
 
 def find(rooms: Rooms, name: str) -> Offer | None:
     """What a request's model name means, as the client may write it: in any case, with or without `:latest`."""
     models, key = _models(rooms), name.strip().lower()
-    profile = find_profile(name)
+    profile = rooms.profiles.find(name)
     if profile is not None:
         return _profile(profile, models, rooms)
     found = models.get(key) or models.get(f"{key}:latest") or models.get(key.removesuffix(":latest"))

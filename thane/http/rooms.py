@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
+
+from thane.router.profiles import Profiles
 
 if TYPE_CHECKING:
     from thane.clock import Clock
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
     from thane.memory.archive import Archive
     from thane.models.embeddings import Embedder
     from thane.models.provider import ModelInfo
+    from thane.router.circuit import Circuits
+    from thane.router.decisions import Decisions
+    from thane.router.models import Model
     from thane.version import Version
 
 
@@ -27,8 +33,9 @@ if TYPE_CHECKING:
 class Rooms:
     """Collaborators of the routes. `models` lists the models that providers have now; `started_at` is epoch seconds.
 
-    `statistics` gives the counters of each long-lived part, by its name. `embedder` is the model server that
-    makes embeddings, where there is one.
+    `statistics` gives the counters of each long-lived part, by its name.
+    `embedder` is the model server that makes embeddings, where there is one; `candidates` are the models that Thane may
+    choose by itself, `circuits` those of them that keep failing, `decisions` what was chosen.
     """
 
     settings: Settings
@@ -45,5 +52,13 @@ class Rooms:
     health: Health
     models: Callable[[], tuple[ModelInfo, ...]]
     embedder: Embedder | None = None
+    decisions: Decisions | None = None
+    circuits: Circuits | None = None
+    candidates: Callable[[], tuple[Model, ...]] = tuple
     journal: Journal | None = None
     statistics: Mapping[str, Callable[[], object]] = field(default_factory=dict[str, "Callable[[], object]"])
+
+    @cached_property
+    def profiles(self) -> Profiles:
+        """The profiles that this Thane has."""
+        return Profiles(self.settings.profiles)

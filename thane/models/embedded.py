@@ -28,6 +28,7 @@ from thane.models.provider import (
     ModelOutput,
     ModelRequest,
     ModelStream,
+    Provider,
 )
 from thane.turn import Message, Text, ToolCall, ToolSpec, Usage
 
@@ -71,17 +72,18 @@ class EmbeddedProvider:
     async def models(self) -> tuple[ModelInfo, ...]:
         return (ModelInfo(NAME, NAME),)
 
-    async def recognises(self, request: ModelRequest) -> bool:
-        """Whether the brain does this turn, or the tool round that it is in, as well as any model: a few milliseconds.
+    async def recognise(self, request: ModelRequest) -> Provider | None:
+        """Look whether the brain does this turn, or its tool round, as well as any model: a few milliseconds.
 
-        False too for what it answers only for want of a model: facts of the conversation, and anything not understood.
+        What it found comes as a provider that answers this very request without thinking again. None too for what it
+        answers only for want of a model: facts of the conversation, and anything not understood.
         """
         if request.options.format is not None:
-            return False
+            return None
         thought = await self._think(request, explain=False)
-        if isinstance(thought, Act):
-            return True
-        return thought.sure and (self._limits.greeting or not thought.chat)
+        if isinstance(thought, Act) or (thought.sure and (self._limits.greeting or not thought.chat)):
+            return _Understood(self, request, self._output(request, thought))
+        return None
 
     @asynccontextmanager
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelStream]:
@@ -122,6 +124,29 @@ class EmbeddedProvider:
             return ModelCalls(calls), ModelDone(_usage(request.messages, said), "tool_calls")
         pieces = tuple(Text(piece) for piece in _PIECES.findall(thought.text))
         return *pieces, ModelDone(_usage(request.messages, thought.text))
+
+
+class _Understood:
+    """The embedded brain with one request already thought through; every other request is the brain's own."""
+
+    name = NAME
+
+    def __init__(self, brain: EmbeddedProvider, request: ModelRequest, output: tuple[ModelOutput, ...]) -> None:
+        self._brain = brain
+        self._request = request
+        self._output: tuple[ModelOutput, ...] | None = output
+
+    async def models(self) -> tuple[ModelInfo, ...]:
+        return await self._brain.models()
+
+    @asynccontextmanager
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelStream]:
+        output, self._output = self._output, None  # once: a second step has more to think of
+        if output is not None and request == self._request:
+            yield _Replay(output)
+            return
+        async with self._brain.stream(request) as stream:
+            yield stream
 
 
 class _Replay:

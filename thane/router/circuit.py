@@ -48,9 +48,7 @@ class _Circuit:
 class Circuits:
     """The circuits of every model that has failed. Times are trio's."""
 
-    def __init__(
-        self, settings: Routing, events: Publisher, *, clock: Callable[[], float] = trio.current_time
-    ) -> None:
+    def __init__(self, settings: Routing, events: Publisher, *, clock: Callable[[], float] = trio.current_time) -> None:
         self._settings = settings
         self._events = events
         self._now = clock
@@ -109,6 +107,12 @@ class Circuits:
             error=error.message,
             retry_in_ms=round(cooling * 1000),
         )
+
+    def provider_is_back(self, provider: str) -> None:
+        """A provider answers again after it did not: its models may be tried without waiting any longer."""
+        for (name, _), circuit in self._circuits.items():
+            if name == provider and circuit.until is not None:
+                circuit.until = min(circuit.until, self._now())
 
     def statuses(self) -> tuple[CircuitStatus, ...]:
         """Every model that has failed since it last answered."""

@@ -17,7 +17,7 @@ type Intent = Literal["device_control", "security", "climate", "presence", "temp
 LEVELS: tuple[Complexity, ...] = ("simple", "moderate", "complex")
 """In order; the place is the number that the API gives."""
 
-_UP_TO_FOUR_WORDS = r"(?:\s+\S+){0,4}?\s+"
+_WORDS_BETWEEN = r"(?:\s+\S+){0,6}?\s+"
 
 
 class _Words(msgspec.Struct, frozen=True):
@@ -36,7 +36,7 @@ _LANGUAGES: dict[str, _Words] = {
     "en": _Words(
         look_up=r"search|read|list|fetch|find|check",
         thought=r"explain|why|analy[sz]e|compare|history|patterns?|trends?|recommend",
-        control=rf"turn{_UP_TO_FOUR_WORDS}(?:on|off)|switch{_UP_TO_FOUR_WORDS}(?:on|off)|set|open|close|dim|(?:un)?lock",
+        control=rf"turn{_WORDS_BETWEEN}(?:on|off)|switch{_WORDS_BETWEEN}(?:on|off)|set|open|close|dim|(?:un)?lock",
         lock=r"(?:un)?lock(?:s|ed)?|alarm",
         climate=r"temperature|thermostat|heating|warm(?:er)?|cold(?:er)?",
         presence=r"who|where|home|anyone|anybody",
@@ -45,7 +45,7 @@ _LANGUAGES: dict[str, _Words] = {
     "de": _Words(
         look_up=r"such\w*|lies|liste|finde|prüfe|zeige?",
         thought=r"erklär\w*|warum|wieso|weshalb|analysier\w*|vergleich\w*|verlauf|muster|empfiehl|empfehl\w*",
-        control=rf"(?:schalte?|mach)(?:{_UP_TO_FOUR_WORDS})(?:an|ein|aus|auf|zu)|stelle?|öffne|schließe|dimme|verriegle",
+        control=rf"(?:schalte?|mach)(?:{_WORDS_BETWEEN})(?:an|ein|aus|auf|zu)|stelle?|öffne|schließe|dimme|verriegle",
         lock=r"schlösser|schloss|verriegel\w*|entriegel\w*|verriegle|abschließen|alarm",
         climate=r"temperatur|thermostat|heizung|wärmer|kälter|warm|kalt",
         presence=r"wer|wo|zuhause|daheim|jemand",
@@ -54,7 +54,7 @@ _LANGUAGES: dict[str, _Words] = {
     "nl": _Words(
         look_up=r"zoek|lees|vind|controleer|toon",
         thought=r"leg\s+uit|uitleg\w*|waarom|analyseer|vergelijk|geschiedenis|patroon|patronen|raad",
-        control=rf"(?:doe|zet|schakel)(?:{_UP_TO_FOUR_WORDS})(?:aan|uit|open|dicht)|open|sluit|dim|vergrendel",
+        control=rf"(?:doe|zet|schakel)(?:{_WORDS_BETWEEN})(?:aan|uit|open|dicht)|open|sluit|dim|vergrendel",
         lock=r"slot|sloten|vergrendel\w*|ontgrendel\w*|alarm",
         climate=r"temperatuur|thermostaat|verwarming|warmer|kouder|warm|koud",
         presence=r"wie|waar|thuis|iemand",

@@ -21,13 +21,13 @@ _decode = msgspec.json.Decoder(Decision).decode
 class Noted(Protocol):
     """Where the agent notes its decisions."""
 
-    def note(self, decision: Decision) -> None: ...
+    def note(self, decision: Decision, /) -> None: ...
 
 
 class NoDecisions:
     """For tests and tools that have no database."""
 
-    def note(self, decision: Decision) -> None:
+    def note(self, _decision: Decision, /) -> None:
         return
 
 
@@ -57,7 +57,7 @@ class Decisions:
         self._database = database
         self._kept = kept
 
-    def note(self, decision: Decision) -> None:
+    def note(self, decision: Decision, /) -> None:
         """Keep a decision, or what came of one. Never waits."""
         outcome = decision.outcome
         of_outcome = (outcome.model, outcome.success, outcome.latency, outcome.tokens) if outcome else (None,) * 4

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from thane.config.providers import is_private
 from thane.config.settings import AvailableModel, Models
 from thane.models.provider import ModelInfo
 from thane.router.classify import Complexity
@@ -13,8 +14,7 @@ from thane.router.classify import Complexity
 EMBEDDED = "embedded"
 """Name of the embedded brain, as a provider and as a model."""
 
-_LOCAL_PROVIDERS = (EMBEDDED, "ollama")
-_ANY = AvailableModel(name="")
+_OLLAMA = "ollama"
 _LATEST = ":latest"
 
 
@@ -43,10 +43,15 @@ def is_named(name: str, wanted: str) -> bool:
     return name.lower().removesuffix(_LATEST) == wanted.strip().lower().removesuffix(_LATEST)
 
 
-def is_local(name: str, provider: str, cost_tier: int = 0) -> bool:
+def is_local(name: str, provider: str, settings: Models) -> bool:
     """Whether a model runs in this house. Ollama's `:cloud` models run elsewhere though a local server has them."""
     tag = name.rpartition(":")[2].lower()
-    return provider in _LOCAL_PROVIDERS and cost_tier == 0 and tag != "cloud" and not tag.endswith("-cloud")
+    if tag == "cloud" or tag.endswith("-cloud"):
+        return False
+    configured = next((each for each in settings.providers if each.name == provider), None)
+    if configured is not None:
+        return configured.is_local
+    return provider == EMBEDDED or (provider == _OLLAMA and is_private(settings.ollama_url))
 
 
 def candidates(known: Iterable[ModelInfo], settings: Models) -> tuple[Model, ...]:
@@ -60,14 +65,11 @@ def candidates(known: Iterable[ModelInfo], settings: Models) -> tuple[Model, ...
         found = next((model for model in named if is_named(model.name, settings.default)), None)
         if found is None:
             info = _info(settings.default, "", known)
-            found = AvailableModel(name=settings.default, provider=info.provider if info else _ANY.provider)
+            found = AvailableModel(name=settings.default, provider=info.provider if info else _OLLAMA)
         named = [found, *(model for model in named if model is not found)]
     if not named:
-        return tuple(_model(AvailableModel(name=info.name, provider=info.provider), info, False) for info in known)
-    return tuple(
-        _model(model, _info(model.name, model.provider, known), is_named(model.name, settings.default or "\0"))
-        for model in named
-    )
+        return tuple(_model(AvailableModel(name=info.name, provider=info.provider), info, settings) for info in known)
+    return tuple(_model(model, _info(model.name, model.provider, known), settings) for model in named)
 
 
 def by_name(name: str, known: Iterable[ModelInfo], settings: Models) -> Model | None:
@@ -80,30 +82,32 @@ def by_name(name: str, known: Iterable[ModelInfo], settings: Models) -> Model | 
     if configured is None and info is not None:
         configured = AvailableModel(name=info.name, provider=info.provider)
     assert configured is not None  # noqa: S101 one of the two is there
-    return _model(configured, info, is_named(name, settings.default or "\0"))
+    return _model(configured, info, settings)
 
 
 def _info(name: str, provider: str, known: Iterable[ModelInfo]) -> ModelInfo | None:
     """What a provider tells of a model; an exact name before one that differs in `:latest`."""
-    found = [info for info in known if provider in ("", info.provider) and is_named(info.name, name)]
+    found = [
+        info
+        for info in known
+        if provider in ("", info.provider) and any(is_named(each, name) for each in (info.name, *info.aliases))
+    ]
     return min(found, key=lambda info: info.name.lower() != name.strip().lower(), default=None)
 
 
-def _model(said: AvailableModel, info: ModelInfo | None, default: bool) -> Model:
-    window = said.context_window
-    if window == _ANY.context_window and info is not None:
-        window = info.context_tokens  # the owner has said nothing of it: the provider knows better
+def _model(said: AvailableModel, info: ModelInfo | None, settings: Models) -> Model:
+    told = info or ModelInfo(said.name, said.provider, supports_thinking=True)
     return Model(
-        name=info.name if info else said.name,
+        name=told.name,
         provider=said.provider,
-        local=is_local(said.name, said.provider, said.cost_tier),
-        context_tokens=window,
-        tools=said.supports_tools and (info is None or info.supports_tools),
-        thinking=info is None or info.supports_thinking,
+        local=told.local and said.cost_tier == 0 and is_local(said.name, said.provider, settings),
+        context_tokens=said.context_window or told.context_tokens,
+        tools=told.supports_tools if said.supports_tools is None else said.supports_tools,
+        thinking=told.supports_thinking,
         images=None if info is None else info.supports_images,
         speed=said.speed,
         quality=said.quality,
         cost_tier=said.cost_tier,
         min_complexity=said.min_complexity,
-        default=default,
+        default=bool(settings.default) and is_named(said.name, settings.default),
     )

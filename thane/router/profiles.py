@@ -35,7 +35,7 @@ class Profile(msgspec.Struct, frozen=True):
     model_preference: str = ""
     fallbacks: tuple[str, ...] = ()
     cost_tier_limit: int = -1
-    delegation: Literal["auto", "offer", "never"] = "auto"
+    delegation: Literal["auto", "offer", "required", "off"] = "auto"
     deprecated: str = ""
 
 
@@ -57,7 +57,7 @@ SHIPPED: Mapping[str, ProfileSettings] = {
     "thane:ops": ProfileSettings(
         description="The best model, with every tool, for work on the house itself.",
         quality_floor="best",
-        delegation="never",
+        delegation="off",
     ),
     "thane:peer": ProfileSettings(
         description="For talking: the model answers, not the command recogniser.",

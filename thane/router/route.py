@@ -19,6 +19,9 @@ from thane.router.models import EMBEDDED, Model, is_named
 from thane.router.profiles import Profile
 from thane.router.score import Asked, quality_floor, score
 
+BRAIN = Model(EMBEDDED, EMBEDDED, speed=10, quality=1)
+"""The embedded brain, as a model."""
+
 _PINNED = 1000
 
 
@@ -61,7 +64,7 @@ def route(
 ) -> Routing:
     """Choose by a profile among `models`, which are those of `candidates`."""
     kind = classify(asked.query, asked.language)
-    judged = _judge(asked, profile, models, kind, settings, now)
+    judged = _judge(asked, profile, models, kind, settings=settings, now=now)
     ranked = sorted((each for each in judged if not (each.forbidden or each.resting)), key=_rank)
     able = [each for each in ranked if not each.unable]
     order = _ordered([*able] or ranked, profile)
@@ -80,9 +83,9 @@ def route(
         asked,
         profile.name,
         kind,
-        tuple(sorted(shown, key=lambda each: (_STATES.index(each.state), -each.score))) + (embedded,),
+        (*sorted(shown, key=lambda each: (_STATES.index(each.state), -each.score)), embedded),
         local_only=asked.local_only or profile.local_only,
-        chosen=chosen.model if chosen else None if refusal else _BRAIN,
+        chosen=chosen.model if chosen else None if refusal else BRAIN,
         reasoning=reasoning,
         fallbacks=tuple(each.model.name for each in order[1:]),
     )
@@ -130,23 +133,20 @@ def understood(routing: Routing) -> Routing:
         reasoning="The embedded brain answers: it fully understands this sentence.",
         fallbacks=tuple(model.name for model in routing.order),
     )
-    return Routing(decision, (_BRAIN, *routing.order))
+    return Routing(decision, (BRAIN, *routing.order))
 
 
-_BRAIN = Model(EMBEDDED, EMBEDDED, speed=10, quality=1)
 _STATES: tuple[Literal["chosen", "fallback", "passed", "rejected"], ...] = ("chosen", "fallback", "passed", "rejected")
 
 
 def _judge(
-    asked: Asked, profile: Profile, models: tuple[Model, ...], kind: Class, settings: Models, now: Conditions
+    asked: Asked, profile: Profile, models: tuple[Model, ...], kind: Class, *, settings: Models, now: Conditions
 ) -> list[_Judged]:
     floor = quality_floor(profile, models)
     judged: list[_Judged] = []
     for model in models:
         key = (model.provider, model.name)
-        parts = score(
-            model, asked, profile, kind, floor=floor, local_first=settings.local_first, warm=key in now.warm
-        )
+        parts = score(model, asked, profile, kind, floor=floor, local_first=settings.local_first, warm=key in now.warm)
         if profile.model and is_named(model.name, profile.model):
             parts = (*parts, Part("model_of_profile", _PINNED))
         if profile.model_preference and is_named(model.name, profile.model_preference):
@@ -196,9 +196,7 @@ def _ordered(ranked: list[_Judged], profile: Profile) -> list[_Judged]:
     """The chosen one and those after it: the profile's fall-backs in their order where it names some."""
     if not ranked or not profile.fallbacks:
         return ranked
-    named = [
-        each for wanted in profile.fallbacks for each in ranked[1:] if is_named(each.model.name, wanted)
-    ]
+    named = [each for wanted in profile.fallbacks for each in ranked[1:] if is_named(each.model.name, wanted)]
     return [ranked[0], *named]
 
 

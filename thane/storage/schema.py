@@ -15,6 +15,7 @@ from thane.storage.migrations import (
     ledger,
     log_lines,
     parent_runs,
+    routing_decisions,
     runs_and_prompts,
     sessions_and_search,
     shelf,
@@ -30,6 +31,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     runs_and_prompts.STATEMENTS,
     shelf.STATEMENTS,
     ledger.STATEMENTS,
+    routing_decisions.STATEMENTS,
 )
 """Statements of each step; the first leads from an empty database to version 1."""
 

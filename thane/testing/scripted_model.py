@@ -14,7 +14,7 @@ from itertools import count
 
 import trio
 
-from thane.models.provider import ModelCalls, ModelDone, ModelInfo, ModelOutput, ModelRequest, ModelStream
+from thane.models.provider import ModelCalls, ModelDone, ModelInfo, ModelOutput, ModelRequest, ModelStream, Provider
 from thane.turn import JSON, FinishReason, Text, ToolCall, Usage
 
 type Batch = tuple[ModelOutput, ...]
@@ -45,7 +45,7 @@ class ScriptedModel:
     ) -> None:
         """`models` are those that it `has`.
 
-        `understands` are words that `recognises` looks for in the last user message, as the embedded brain would.
+        `understands` are words that `recognise` looks for in the last user message, as the embedded brain would.
         """
         self._name = name
         self._scripts = list(scripts)
@@ -64,6 +64,10 @@ class ScriptedModel:
         """More scripts, after the others."""
         self._scripts.extend(scripts)
 
+    def replace(self, *scripts: Script) -> None:
+        """These scripts, in place of what is left of the others."""
+        self._scripts = list(scripts)
+
     @asynccontextmanager
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelStream]:
         self.requests.append(request)
@@ -81,10 +85,10 @@ class ScriptedModel:
         await trio.lowlevel.checkpoint()
         return tuple(ModelInfo(name, self._name, supports_tools=self.supports_tools) for name in self.has)
 
-    async def recognises(self, request: ModelRequest) -> bool:
+    async def recognise(self, request: ModelRequest) -> Provider | None:
         await trio.lowlevel.checkpoint()
         said = next((message.content for message in reversed(request.messages) if message.role == "user"), "")
-        return bool(self._understands) and self._understands in said
+        return self if self._understands and self._understands in said else None
 
 
 class _Playing:

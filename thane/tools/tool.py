@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -40,6 +40,14 @@ class Tool(Protocol):
         The engine gives each call a deadline and turns an exception into a failed result.
         """
         ...
+
+
+@runtime_checkable
+class Slow(Protocol):
+    """A tool with a deadline of its own for each call, in place of the engine's."""
+
+    @property
+    def timeout_seconds(self) -> float: ...
 
 
 class ToolRegistry:

@@ -212,7 +212,7 @@ async def test_a_query_selects(query: str, autojump_clock: MockClock) -> None:
     ("query", "says"),
     [
         ("source=agnet", "source: 'agnet' is not one of agent, loop, home, health, system"),
-        ("kind=tool", "kind: 'tool' is not one of request_start, llm_call"),
+        ("kind=tool", "kind: 'tool' is not one of request_start, routed"),
         ("since=yesterday", "since: give one whole number, not 'yesterday'"),
         ("since=1&since=2", "since: give one whole number, not '1, 2'"),
         ("since=-1", "since: give one whole number, not '-1'"),

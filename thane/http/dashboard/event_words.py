@@ -16,7 +16,7 @@ LONGEST = 240  # characters of a summary
 ERRORS: dict[str, tuple[str, ...]] = {
     "agent": ("request_failed", "llm_retry", "llm_fallback", "llm_failed"),
     "loop": ("loop_error",),
-    "health": ("dependency_down",),
+    "health": ("dependency_down", "circuit_opened"),
     "system": ("branch_crashed", "request_refused"),
 }
 """Kinds that tell of something that went wrong, by source: the filter `errors`."""
@@ -117,6 +117,7 @@ _SAYINGS: dict[str, Callable[[Data], Line]] = {
             _tokens(d, "tools", "tools"),
         )
     ),
+    "routed": lambda d: Line(str(d.get("reasoning") or d.get("model") or "")),
     "llm_retry": lambda d: Line(_join(d.get("model"), d.get("error"), _pause(d, "next try in")), "warn"),
     "llm_fallback": lambda d: Line(
         _join(d.get("model"), d.get("error"), f"now {d['next_model']}" if d.get("next_model") else ""), "warn"
@@ -202,6 +203,16 @@ _SAYINGS: dict[str, Callable[[Data], Line]] = {
     ),
     "dependency_ready": lambda d: Line(_join(f"{d.get('name')} answers", _after(d, "latency_ms")), "done"),
     "dependency_down": lambda d: Line(_join(f"{d.get('name')}: {d.get('error')}", _pause(d, "retry in")), "error"),
+    "circuit_opened": lambda d: Line(
+        _join(
+            f"{d.get('model', 'model')} is left alone",
+            words.plural(d["failures"], "failure") if isinstance(d.get("failures"), int) else "",
+            d.get("error"),
+            _pause(d, "next try in"),
+        ),
+        "warn",
+    ),
+    "circuit_closed": lambda d: Line(f"{d.get('model', 'model')} answers again", "done"),
     "started": lambda d: Line(_join(f"Thane {d.get('version', '')}", d.get("native_url"), d.get("ollama_url"))),
     "draining": lambda d: Line(
         _join(words.plural(int(d.get("running") or 0), "running turn"), f"{d.get('grace_seconds')} s grace")

@@ -1,0 +1,117 @@
+"""Gathers what the router must know of a turn and of this moment, and asks it; what it decides is pure.
+
+Here too is what outlives a turn: which models were failing (`Circuits`), and which hold a conversation in their cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import trio
+
+from thane.agent.client_tools import Offer
+from thane.agent.model_step import prompt_tokens
+from thane.config.settings import Settings
+from thane.errors import ClientError
+from thane.models.catalogue import Catalogue
+from thane.router.circuit import Circuits, Key
+from thane.router.models import EMBEDDED, Model, by_name, candidates
+from thane.router.profiles import Profile, Profiles
+from thane.router.route import Conditions, Routing, route, route_named
+from thane.router.score import Asked
+from thane.turn import Turn
+
+_DEFAULT_PROVIDER = "ollama"
+
+
+class Budget(Protocol):
+    def spent(self) -> str:
+        """Why nothing that costs may be used now, in words that continue “it cannot answer: …”; "" when it may."""
+        ...
+
+
+class NoBudget:
+    """For tests, and where nothing limits what is spent."""
+
+    def spent(self) -> str:
+        return ""
+
+
+class Routes:
+    """Routes turns. `down` tells the providers that do not answer, each with what is wrong."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        catalogue: Catalogue,
+        profiles: Profiles,
+        circuits: Circuits,
+        down: Callable[[], Mapping[str, str]] = dict,
+        budget: Budget | None = None,
+    ) -> None:
+        self.circuits = circuits
+        self.profiles = profiles
+        self._settings = settings
+        self._catalogue = catalogue
+        self._down = down
+        self._budget = budget or NoBudget()
+        self._used: dict[Key, float] = {}
+
+    def route(
+        self, turn: Turn, profile: Profile | None, offer: Offer, *, run_id: str, at: float, language: str, local: bool
+    ) -> Routing:
+        """Decide who answers a turn; `local`: only models in this house may, whatever the profile says.
+
+        Raises ClientError (404) for the name of a model that nobody has.
+        """
+        asked = Asked(
+            run_id=run_id,
+            at=at,
+            query=_said(turn),
+            context_tokens=prompt_tokens(turn.messages, offer.tools) + (turn.options.max_tokens or 0),
+            tools=len(offer.tools),
+            images=any(message.images for message in turn.messages),
+            task=turn.caller.task,
+            channel=turn.caller.channel,
+            language=language,
+            local_only=local,
+        )
+        if profile is None:
+            return route_named(asked, turn.model, self._named(turn.model), self._conditions(()))
+        models = self.candidates()
+        return route(asked, profile, models, self._settings.models, self._conditions(models))
+
+    def candidates(self) -> tuple[Model, ...]:
+        return candidates(self._catalogue.known(), self._settings.models)
+
+    def used(self, model: Model) -> None:
+        """A conversation's turn was answered: the model keeps its prompt for a while."""
+        self._used[model.provider, model.name] = trio.current_time()
+
+    def _named(self, name: str) -> Model:
+        known, settings = self._catalogue.known(), self._settings.models
+        model = by_name(name, known, settings)
+        if model is not None:
+            return model
+        if settings.default or any(info.provider == _DEFAULT_PROVIDER for info in known):
+            return Model(name, _DEFAULT_PROVIDER)  # the model server may well have it; if not, it says so
+        raise ClientError(f"model '{name}' not found", status=404, code="model_not_found")
+
+    def _conditions(self, models: tuple[Model, ...]) -> Conditions:
+        missing = {
+            model.provider: "it is not configured" for model in models if self._catalogue.get(model.provider) is None
+        }
+        since = trio.current_time() - self._settings.routing.cache_warm_seconds
+        return Conditions(
+            down={**self._down(), **missing},
+            resting=self.circuits.resting(),
+            spent=self._budget.spent(),
+            warm=frozenset(key for key, at in self._used.items() if at >= since and key[0] != EMBEDDED),
+        )
+
+
+def _said(turn: Turn) -> str:
+    """What the user said last."""
+    return next((message.content for message in reversed(turn.messages) if message.role == "user"), "")
