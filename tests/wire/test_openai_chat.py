@@ -208,7 +208,7 @@ def test_tools_and_their_choice_are_read() -> None:
         ),
         (
             {"tool_choice": {"type": "function", "function": {"name": "x"}}},
-            "Tool choice 'x' is not among the request's 'tools'.",
+            "Tool choice 'x' is not among the functions in 'tools'.",
             "tool_choice",
             "invalid_request",
         ),
@@ -242,10 +242,30 @@ def test_more_than_one_answer_is_refused() -> None:
     assert read(n=None)
 
 
-def test_log_probabilities_are_refused_for_there_are_none() -> None:
-    message, param, _ = refused(logprobs=True, top_logprobs=3)
-    assert ("logprobs", True) == (param, "not available" in message)
-    assert read(logprobs=False)
+def test_log_probabilities_are_asked_for_with_as_many_others_as_may_be() -> None:
+    options = read(logprobs=True, top_logprobs=3).turn.options
+    assert (True, 3) == (options.logprobs, options.top_logprobs)
+    assert not read(logprobs=False, top_logprobs=3).turn.options.logprobs
+    assert "top_logprobs" == refused(logprobs=True, top_logprobs=21)[1]
+
+
+def test_allowed_tools_are_all_that_is_offered() -> None:
+    def function(name: str) -> dict[str, Any]:
+        return {"type": "function", "function": {"name": name}}
+
+    def choice(*names: str) -> dict[str, Any]:
+        return {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": list(map(function, names))}}
+
+    turn = read(tools=[function("a"), function("b")], tool_choice=choice("b")).turn
+    assert ("required", ["b"]) == (turn.tool_choice, [tool.name for tool in turn.tools])
+    assert "'c' is not among" in refused(tools=[function("a")], tool_choice=choice("a", "c"))[0]
+
+
+def test_a_schema_that_is_none_is_refused_by_its_place() -> None:
+    wanted = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "nope"}}}
+    message, param, _ = refused(response_format=wanted)
+    assert "response_format.json_schema.schema" == param
+    assert message.startswith("Invalid schema for response_format 'json_schema': ")
 
 
 def test_unknown_values_are_refused() -> None:

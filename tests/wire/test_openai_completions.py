@@ -61,7 +61,7 @@ def test_sampling_is_read() -> None:
         ({"prompt": [[1]]}, "prompt"),
         ({"n": 2}, "n"),
         ({"best_of": 2}, "best_of"),
-        ({"logprobs": 0}, "logprobs"),
+        ({"logprobs": 21}, "logprobs"),
         ({"suffix": "end"}, "suffix"),
         ({"echo": True}, "echo"),
         ({"stop": 7}, "stop"),

@@ -93,6 +93,24 @@ def test_functions_are_offered_and_hosted_tools_are_left_out() -> None:
     assert (ToolSpec("weather", "d", SCHEMA),) == read(tools=tools).turn.tools
 
 
+def test_functions_of_a_namespace_go_by_both_names() -> None:
+    crm = {"type": "namespace", "name": "crm", "description": "Customers", "tools": [WEATHER, {"type": "custom"}]}
+    said = {"type": "function_call", "call_id": "c", "name": "weather", "namespace": "crm", "arguments": "{}"}
+    asked = read(tools=[crm, WEATHER], input=[{"role": "user", "content": "hi"}, said])
+    assert ["crm__weather", "weather"] == [tool.name for tool in asked.turn.tools]
+    assert {"crm__weather": ("crm", "weather")} == asked.namespaces
+    assert "crm__weather" == asked.turn.messages[-1].tool_calls[0].name
+
+
+@pytest.mark.parametrize(
+    "wanted", [{"top_logprobs": 2}, {"include": ["message.output_text.logprobs"], "top_logprobs": 2}]
+)
+def test_log_probabilities_are_asked_for(wanted: dict[str, Any]) -> None:
+    options = read(**wanted).turn.options
+    assert (True, 2) == (options.logprobs, options.top_logprobs)
+    assert not read(include=[]).turn.options.logprobs
+
+
 @pytest.mark.parametrize(
     ("choice", "told"),
     [
@@ -163,8 +181,8 @@ def test_what_it_follows_is_told_apart() -> None:
         ({"reasoning": {"effort": "much"}}, "reasoning_effort"),
         ({"background": True}, "background"),
         ({"prompt": {"id": "p"}}, "prompt"),
-        ({"top_logprobs": 2}, "top_logprobs"),
-        ({"include": ["message.output_text.logprobs"]}, "include"),
+        ({"top_logprobs": 21}, "top_logprobs"),
+        ({"text": {"format": {"type": "json_schema", "schema": {"type": "nope"}}}}, "text.format.schema"),
         ({"previous_response_id": "resp_x", "conversation": "c"}, "previous_response_id"),
         ({"metadata": {"a": 1}}, "metadata.a"),
     ],

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from tests.wire.stories import CLIENT_CALL, OPENING, beginning, failed, finished, story
 from thane.config.settings import Limits
-from thane.turn import AgentEvent, Text, Thinking, Usage
+from thane.turn import AgentEvent, Text, Thinking, ToolCall, Usage
 from thane.wire import openai_responses
 from thane.wire.openai_responses import ResponsesRequest
 from thane.wire.openai_responses_reply import ResponseStream, ResponseWhole
@@ -249,3 +249,12 @@ def test_the_official_types_accept_everything(body: dict[str, Any]) -> None:
         for part in streamed(events, **body):
             EVENTS.validate_python(part, strict=True)
         Response.model_validate(whole(events, **body), strict=True)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_call_of_a_namespace_is_told_by_its_own_name(stream: bool) -> None:
+    call = ToolCall("call_1", "crm__find", {"id": 1})
+    space = {"type": "namespace", "name": "crm", "description": "", "tools": [{"type": "function", "name": "find"}]}
+    events = [*beginning(), finished("", client_calls=(call,))]
+    got = streamed(events, tools=[space])[-1]["response"] if stream else whole(events, tools=[space])
+    assert ("crm", "find", "call_1") == tuple(got["output"][-1][key] for key in ("namespace", "name", "call_id"))

@@ -8,15 +8,16 @@ anthropic/anthropic.go.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, override
 
 import msgspec
 
-from thane.turn import JSON, AgentEvent, RunFailed, RunFinished, Text, Thinking, ToolCall, Usage
+from thane.turn import JSON, RunFailed, RunFinished, Text, ToolCall, Usage
+from thane.wire.answers import Streaming, Whole
 from thane.wire.chat import ChatRequest, Opening
 from thane.wire.errors import Refusal, anthropic_error
-from thane.wire.json_text import dump, escape, quote
+from thane.wire.json_text import dump, quote
 
 PING = b'event: ping\ndata: {"type":"ping"}\n\n'
 """Anthropic's own heartbeat; every client skips it."""
@@ -30,35 +31,29 @@ _EMPTY: dict[Kind, JSON] = {
 _END = b"}}\n\n"
 
 
-class MessageStream:
+class MessageStream(Streaming):
     """Server-sent events, each with its name."""
 
-    content_type = "text/event-stream"
-
     def __init__(self, request: ChatRequest, opening: Opening) -> None:
+        super().__init__()
         self._head = _head(request, opening)
         self._thinks = bool(request.turn.options.think)
         self._begun = False
-        self._said = False
         self._kind: Kind | None = None
         self._index = 0  # of the open block, or the next
         self._delta = b""  # of the open block, up to the text
 
-    def feed(self, batch: Sequence[AgentEvent], /) -> bytes:
-        pieces: list[bytes] = []
-        for event in batch:
-            if isinstance(event, Text):
-                if event.text:
-                    pieces += self._say("text", event.text)
-                    self._said = True
-            elif isinstance(event, Thinking):
-                if event.text and self._thinks:
-                    pieces += self._say("thinking", event.text)
-            elif isinstance(event, RunFinished):
-                pieces += self._finished(event)
-            elif isinstance(event, RunFailed):
-                pieces += (b"event: error\ndata: ", anthropic_error(Refusal.of_run(event)), b"\n\n")
-        return escape(b"".join(pieces))
+    @override
+    def text(self, event: Text) -> Iterator[bytes]:
+        return self._say("text", event.text)
+
+    @override
+    def thinking(self, text: str) -> Iterable[bytes]:
+        return self._say("thinking", text) if self._thinks else ()
+
+    @override
+    def failed(self, failed: RunFailed) -> Iterable[bytes]:
+        return b"event: error\ndata: ", anthropic_error(Refusal.of_run(failed)), b"\n\n"
 
     def _say(self, kind: Kind, text: str) -> Iterator[bytes]:
         if self._kind != kind:
@@ -73,9 +68,8 @@ class MessageStream:
         yield quote(text)
         yield _END
 
-    def _finished(self, done: RunFinished) -> Iterator[bytes]:
-        if done.text and not self._said:
-            yield from self._say("text", done.text)
+    @override
+    def finished(self, done: RunFinished) -> Iterator[bytes]:
         yield from self._close()
         for call in done.client_calls:
             yield from self._open(_call(call) | {"input": {}})
@@ -106,34 +100,18 @@ class MessageStream:
         self._index += 1
 
 
-class MessageWhole:
+class MessageWhole(Whole):
     """One object with everything joined."""
 
-    content_type = "application/json"
-
     def __init__(self, request: ChatRequest, opening: Opening) -> None:
+        super().__init__()
         self._head = _head(request, opening)
         self._thinks = bool(request.turn.options.think)
-        self._text: list[str] = []
-        self._thinking: list[str] = []
 
-    def feed(self, batch: Sequence[AgentEvent], /) -> bytes:
-        for event in batch:
-            match event:
-                case Text():
-                    self._text.append(event.text)
-                case Thinking():
-                    self._thinking.append(event.text)
-                case RunFinished():
-                    return self._object(event)
-                case _:
-                    pass
-        return b""
-
-    def _object(self, done: RunFinished) -> bytes:
+    @override
+    def finished(self, done: RunFinished, text: str) -> bytes:
         blocks: list[JSON] = []
-        thinking, text = "".join(self._thinking), done.text or "".join(self._text)
-        if thinking and self._thinks:
+        if self._thinks and (thinking := self.thought):
             blocks.append(_EMPTY["thinking"] | {"thinking": thinking})
         if text or not done.client_calls:
             blocks.append(_EMPTY["text"] | {"text": text})

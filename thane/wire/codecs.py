@@ -7,13 +7,28 @@ from dataclasses import dataclass
 from typing import Any
 
 from thane.config.settings import Limits
-from thane.wire import native_chat, ollama_chat, ollama_generate, openai_chat
+from thane.wire import (
+    anthropic_messages,
+    native_chat,
+    ollama_chat,
+    ollama_generate,
+    openai_chat,
+    openai_completions,
+    openai_responses,
+)
+from thane.wire.anthropic_reply import PING, MessageStream, MessageWhole
 from thane.wire.chat import ChatRequest, Encoder, Opening
-from thane.wire.errors import Refusal, ollama_error, openai_error
+from thane.wire.errors import Refusal, anthropic_error, ollama_error, openai_error
 from thane.wire.native_chat import NativeStream, NativeWhole
 from thane.wire.ollama_generate import GenerateStream, GenerateWhole
 from thane.wire.ollama_reply import OllamaStream, OllamaWhole, speaks_at_once
+from thane.wire.openai_completions import CompletionStream, CompletionWhole
 from thane.wire.openai_reply import HEARTBEAT, OpenAiStream, OpenAiWhole
+from thane.wire.openai_responses_reply import ResponseStream, ResponseWhole
+
+
+def _never(_request: ChatRequest) -> bool:
+    return False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,13 +41,9 @@ class Codec:
     decode: Callable[[Any, Mapping[str, str], Limits], ChatRequest]
     stream: Callable[[ChatRequest, Opening], Encoder]
     whole: Callable[[ChatRequest, Opening], Encoder]
-    refuse: Callable[[Refusal], bytes]
-    says_refusals: Callable[[ChatRequest], bool]
-    heartbeat: bytes = b""
-
-
-def _never(_request: ChatRequest) -> bool:
-    return False
+    refuse: Callable[[Refusal], bytes] = openai_error
+    says_refusals: Callable[[ChatRequest], bool] = _never
+    heartbeat: bytes = HEARTBEAT
 
 
 OLLAMA = Codec(
@@ -41,27 +52,15 @@ OLLAMA = Codec(
     whole=OllamaWhole,
     refuse=ollama_error,
     says_refusals=speaks_at_once,
+    heartbeat=b"",
 )
 OLLAMA_GENERATE = Codec(
-    decode=ollama_generate.decode,
-    stream=GenerateStream,
-    whole=GenerateWhole,
-    refuse=ollama_error,
-    says_refusals=_never,
+    decode=ollama_generate.decode, stream=GenerateStream, whole=GenerateWhole, refuse=ollama_error, heartbeat=b""
 )
-OPENAI = Codec(
-    decode=openai_chat.decode,
-    stream=OpenAiStream,
-    whole=OpenAiWhole,
-    refuse=openai_error,
-    says_refusals=_never,
-    heartbeat=HEARTBEAT,
+OPENAI = Codec(decode=openai_chat.decode, stream=OpenAiStream, whole=OpenAiWhole)
+COMPLETIONS = Codec(decode=openai_completions.decode, stream=CompletionStream, whole=CompletionWhole)
+RESPONSES = Codec(decode=openai_responses.decode, stream=ResponseStream, whole=ResponseWhole)
+MESSAGES = Codec(
+    decode=anthropic_messages.decode, stream=MessageStream, whole=MessageWhole, refuse=anthropic_error, heartbeat=PING
 )
-NATIVE = Codec(
-    decode=native_chat.decode,
-    stream=NativeStream,
-    whole=NativeWhole,
-    refuse=openai_error,
-    says_refusals=_never,
-    heartbeat=HEARTBEAT,
-)
+NATIVE = Codec(decode=native_chat.decode, stream=NativeStream, whole=NativeWhole)

@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 
 from thane.config.settings import Limits
 from thane.turn import JSON, Options, Role, ToolSpec, Turn
-from thane.wire import caller
+from thane.wire import caller, logprobs
 from thane.wire.chat import Call, ChatRequest, Said, as_object, check_counts, check_schema, pair, plain
 from thane.wire.errors import FieldError
 from thane.wire.fields import Fields, Path, kind
@@ -87,7 +87,6 @@ def decode(document: Any, headers: Mapping[str, str], limits: Limits) -> ChatReq
         plain(item) or _message(body.element("messages", index), limits) for index, item in enumerate(given)
     )
     tools = tuple(_tool(each) for each in body.objects("tools"))
-    check_logprobs(body)
     turn = Turn(
         messages=messages,
         model=model,
@@ -128,13 +127,6 @@ def images_of(fields: Fields, limits: Limits) -> tuple[str, ...]:
     return check_images(images, limits, fields.where("images")) if images else ()
 
 
-def check_logprobs(body: Fields) -> None:
-    """Refuse a `top_logprobs` that Ollama refuses."""
-    top = body.integer("top_logprobs")
-    if top is not None and not 0 <= top <= 20:
-        raise FieldError("top_logprobs must be between 0 and 20", "top_logprobs")
-
-
 def _call(fields: Fields) -> Call:
     function = fields.object("function")
     if function is None:
@@ -161,7 +153,7 @@ def options_of(body: Fields) -> Options:
     given = body.object("options")
     extra = {key: _option(key, value) for key, value in given.values.items() if value is not None} if given else {}
     tokens = extra.pop("num_predict", None)
-    return Options(
+    options = Options(
         temperature=extra.pop("temperature", None),
         top_p=extra.pop("top_p", None),
         seed=extra.pop("seed", None),
@@ -172,6 +164,7 @@ def options_of(body: Fields) -> Options:
         keep_alive_seconds=keep_alive(body.values.get("keep_alive")),
         extra=extra,
     )
+    return logprobs.asked(options, body)
 
 
 def _option(key: str, value: Any) -> Any:

@@ -8,21 +8,23 @@ Ollama's api/types.go (GenerateRequest, GenerateResponse) and server/routes.go (
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, override
 
 import msgspec
 
 from thane.clock import Clock
 from thane.config.settings import Limits
 from thane.errors import ClientError
-from thane.turn import AgentEvent, Message, RunFailed, RunFinished, Text, Thinking, Turn
+from thane.turn import Message, RunFailed, RunFinished, Text, Turn
 from thane.wire import caller
+from thane.wire.answers import Streaming, Whole
 from thane.wire.chat import ChatRequest, Opening, as_object
 from thane.wire.errors import FieldError, Refusal, ollama_error
 from thane.wire.fields import Fields
-from thane.wire.json_text import dump, escape, quote
-from thane.wire.ollama_chat import GoDialect, check_logprobs, images_of, options_of
+from thane.wire.json_text import dump, quote
+from thane.wire.logprobs import ollama_logprobs
+from thane.wire.ollama_chat import GoDialect, images_of, options_of
 from thane.wire.ollama_reply import Stamps, closing
 
 _GENERATE = GoDialect("GenerateRequest")
@@ -46,7 +48,6 @@ def decode(document: Any, headers: Mapping[str, str], limits: Limits) -> ChatReq
     images = images_of(body, limits)
     if not model.strip():
         raise ClientError(f"model '{model}' not found", status=404, code="model_not_found")
-    check_logprobs(body)
     if raw and (body.text("template") or system or context):
         raise FieldError("raw mode does not support template, system, or context", "raw")
     if body.text("suffix"):
@@ -92,64 +93,61 @@ def conversation_of(context: Sequence[int]) -> str:
     return "c_" + "".join(f"{each:04x}" for each in context[1:])
 
 
-class GenerateStream:
+class GenerateStream(Streaming):
     """Lines, one for each piece of the answer."""
 
     content_type = "application/x-ndjson"
 
     def __init__(self, request: ChatRequest, opening: Opening) -> None:
+        super().__init__()
         self._request = request
-        self._opening = opening
+        self._opened = opening
         self._stamps = Stamps(opening.clock)
         self._start = b'{"model":' + quote(request.turn.model) + b',"created_at":"'
-        self._said = False
+        self._head = b""
 
-    def feed(self, batch: Sequence[AgentEvent], /) -> bytes:
-        head = self._start + self._stamps.now() + b'"'
-        pieces: list[bytes] = []
-        for event in batch:
-            if isinstance(event, Text):
-                if event.text:
-                    pieces += (head, _RESPONSE, quote(event.text), _MORE)
-                    self._said = True
-            elif isinstance(event, Thinking):
-                pieces += (head, _THINKING, quote(event.text), _MORE)
-            elif isinstance(event, RunFinished):
-                if event.text and not self._said:
-                    pieces += (head, _RESPONSE, quote(event.text), _MORE)
-                last = _head(self._request, self._stamps) | _end(self._request, event, self._opening)
-                pieces += (dump(last), b"\n")
-            elif isinstance(event, RunFailed):
-                pieces += (ollama_error(Refusal.of_run(event)), b"\n")
-        return escape(b"".join(pieces))
+    @override
+    def begin(self) -> None:
+        self._head = self._start + self._stamps.now() + b'"'
+
+    @override
+    def text(self, event: Text) -> Iterable[bytes]:
+        if event.logprobs:
+            told = {"done": False, "logprobs": ollama_logprobs(event.logprobs)}
+            return dump(_head(self._request, self._stamps, event.text) | told), b"\n"
+        return self._head, _RESPONSE, quote(event.text), _MORE
+
+    @override
+    def thinking(self, text: str) -> Iterable[bytes]:
+        return self._head, _THINKING, quote(text), _MORE
+
+    @override
+    def finished(self, done: RunFinished) -> Iterable[bytes]:
+        return dump(_head(self._request, self._stamps) | _end(self._request, done, self._opened)), b"\n"
+
+    @override
+    def failed(self, failed: RunFailed) -> Iterable[bytes]:
+        return ollama_error(Refusal.of_run(failed)), b"\n"
 
 
-class GenerateWhole:
+class GenerateWhole(Whole):
     """One object with everything joined."""
 
     content_type = "application/json; charset=utf-8"
 
     def __init__(self, request: ChatRequest, opening: Opening) -> None:
+        super().__init__()
         self._request = request
-        self._opening = opening
-        self._text: list[str] = []
-        self._thinking: list[str] = []
+        self._opened = opening
 
-    def feed(self, batch: Sequence[AgentEvent], /) -> bytes:
-        for event in batch:
-            match event:
-                case Text():
-                    self._text.append(event.text)
-                case Thinking():
-                    self._thinking.append(event.text)
-                case RunFinished():
-                    head = _head(self._request, Stamps(self._opening.clock), event.text or "".join(self._text))
-                    if thinking := "".join(self._thinking):
-                        head["thinking"] = thinking
-                    return dump(head | _end(self._request, event, self._opening))
-                case _:
-                    pass
-        return b""
+    @override
+    def finished(self, done: RunFinished, text: str) -> bytes:
+        head = _head(self._request, Stamps(self._opened.clock), text)
+        if thinking := self.thought:
+            head["thinking"] = thinking
+        if self.logprobs:
+            head["logprobs"] = ollama_logprobs(self.logprobs)
+        return dump(head | _end(self._request, done, self._opened))
 
 
 def loaded(request: ChatRequest, reason: str, clock: Clock) -> bytes:

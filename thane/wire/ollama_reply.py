@@ -7,15 +7,17 @@ Sources: Ollama's api/types.go (ChatResponse, Metrics) and server/routes.go.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, override
 
 from thane.clock import Clock
-from thane.turn import AgentEvent, RunFailed, RunFinished, Text, Thinking, ToolCall, Usage
+from thane.turn import RunFailed, RunFinished, Text, ToolCall, Usage
+from thane.wire.answers import Streaming, Whole
 from thane.wire.chat import ChatRequest, Opening
 from thane.wire.errors import Refusal, ollama_error
-from thane.wire.json_text import dump, escape, quote
+from thane.wire.json_text import dump, quote
+from thane.wire.logprobs import ollama_logprobs
 
 _CONTENT = b',"message":{"role":"assistant","content":'
 _THINKING = b',"message":{"role":"assistant","content":"","thinking":'
@@ -23,82 +25,73 @@ _MORE = b'},"done":false}\n'
 _NANOSECONDS = 1_000_000_000
 
 
-class OllamaStream:
+class OllamaStream(Streaming):
     """Lines, one for each piece of the answer."""
 
     content_type = "application/x-ndjson"
 
     def __init__(self, request: ChatRequest, opening: Opening) -> None:
+        super().__init__()
         self._model = request.turn.model
         self._stamps = Stamps(opening.clock)
         self._start = b'{"model":' + quote(self._model) + b',"created_at":"'
         self._speaks = speaks_of_failure(request)
-        self._said = False
+        self._head = self._text_head = b""
 
-    def feed(self, batch: Sequence[AgentEvent], /) -> bytes:
-        head = self._start + self._stamps.now() + b'"'
-        text_head = head + _CONTENT
-        pieces: list[bytes] = []
-        for event in batch:
-            if isinstance(event, Text):
-                if event.text:
-                    pieces += (text_head, quote(event.text), _MORE)
-                    self._said = True
-            elif isinstance(event, Thinking):
-                pieces += (head, _THINKING, quote(event.text), _MORE)
-            elif isinstance(event, RunFinished):
-                pieces.append(self._finished(event, text_head))
-            elif isinstance(event, RunFailed):
-                pieces.append(self._failed(event, text_head))
-        return escape(b"".join(pieces))
+    @override
+    def begin(self) -> None:
+        self._head = self._start + self._stamps.now() + b'"'
+        self._text_head = self._head + _CONTENT
 
-    def _finished(self, done: RunFinished, text_head: bytes) -> bytes:
-        lines = b""
-        if done.text and not self._said:
-            lines += text_head + quote(done.text) + _MORE
+    @override
+    def text(self, event: Text) -> Iterable[bytes]:
+        if event.logprobs:
+            told = {"done": False, "logprobs": ollama_logprobs(event.logprobs)}
+            return dump(self._line(_message(event.text)) | told), b"\n"
+        return self._text_head, quote(event.text), _MORE
+
+    @override
+    def thinking(self, text: str) -> Iterable[bytes]:
+        return self._head, _THINKING, quote(text), _MORE
+
+    @override
+    def finished(self, done: RunFinished) -> Iterable[bytes]:
         if done.client_calls:
             message = _message("", calls=done.client_calls)
-            lines += dump(self._line(message) | {"done": False}) + b"\n"
-        return lines + dump(self._line(_message("")) | closing(done)) + b"\n"
+            yield dump(self._line(message) | {"done": False}) + b"\n"
+        yield dump(self._line(_message("")) | closing(done)) + b"\n"
 
-    def _failed(self, failed: RunFailed, text_head: bytes) -> bytes:
+    @override
+    def failed(self, failed: RunFailed) -> Iterable[bytes]:
         if not self._speaks:
-            return ollama_error(Refusal.of_run(failed)) + b"\n"
-        words = f"\n\n{failed.message}" if self._said else failed.message
+            return ollama_error(Refusal.of_run(failed)), b"\n"
+        words = f"\n\n{failed.message}" if self.said else failed.message
         last = self._line(_message("")) | closing_failed(failed)
-        return text_head + quote(words) + _MORE + dump(last) + b"\n"
+        return self._text_head, quote(words), _MORE, dump(last), b"\n"
 
     def _line(self, message: dict[str, Any]) -> dict[str, Any]:
         return {"model": self._model, "created_at": self._stamps.now().decode(), "message": message}
 
 
-class OllamaWhole:
+class OllamaWhole(Whole):
     """One object with everything joined."""
 
     content_type = "application/json; charset=utf-8"
 
     def __init__(self, request: ChatRequest, opening: Opening) -> None:
+        super().__init__()
         self._model = request.turn.model
         self._stamps = Stamps(opening.clock)
-        self._text: list[str] = []
-        self._thinking: list[str] = []
 
-    def feed(self, batch: Sequence[AgentEvent], /) -> bytes:
-        for event in batch:
-            match event:
-                case Text():
-                    self._text.append(event.text)
-                case Thinking():
-                    self._thinking.append(event.text)
-                case RunFinished():
-                    text = event.text or "".join(self._text)
-                    return self._object(_message(text, "".join(self._thinking), event.client_calls), closing(event))
-                case RunFailed():
-                    text = "\n\n".join(part for part in ("".join(self._text), event.message) if part)
-                    return self._object(_message(text, "".join(self._thinking)), closing_failed(event))
-                case _:
-                    pass
-        return b""
+    @override
+    def finished(self, done: RunFinished, text: str) -> bytes:
+        logprobs = {"logprobs": ollama_logprobs(self.logprobs)} if self.logprobs else {}
+        return self._object(_message(text, self.thought, done.client_calls), closing(done) | logprobs)
+
+    @override
+    def failed(self, failed: RunFailed) -> bytes:
+        text = "\n\n".join(part for part in (self.said, failed.message) if part)
+        return self._object(_message(text, self.thought), closing_failed(failed))
 
     def _object(self, message: dict[str, Any], rest: dict[str, Any]) -> bytes:
         head = {"model": self._model, "created_at": self._stamps.now().decode(), "message": message}

@@ -14,12 +14,13 @@ import msgspec
 
 from thane.config.settings import Limits
 from thane.turn import JSON, Options, Role, ToolSpec, Turn
-from thane.wire import caller
-from thane.wire.chat import Call, ChatRequest, Said, as_object, check_counts, check_schema, pair, plain
+from thane.wire import caller, logprobs
+from thane.wire.chat import Call, ChatRequest, Said, as_object, check_counts, pair, plain
 from thane.wire.errors import FieldError
 from thane.wire.fields import Fields, Path, kind, written
 from thane.wire.images import check_images
 from thane.wire.ollama_chat import parameters_of
+from thane.wire.openai_asked import answer_format, tool_choice
 
 type Effort = bool | Literal["low", "medium", "high", "max"]
 
@@ -77,18 +78,16 @@ def decode(document: Any, headers: Mapping[str, str], limits: Limits) -> ChatReq
     if not given:
         raise FieldError("[] is too short - 'messages'", "messages")
     refuse_more(body, "n")
-    if body.flag("logprobs", default=False):
-        raise no_logprobs("logprobs")
     check_counts(len(given), len(body.items("tools")), limits)
     messages = pair(
         plain(item) or _message(body.element("messages", index), limits) for index, item in enumerate(given)
     )
-    tools = tuple(_tool(each) for each in body.objects("tools"))
+    choice, tools = tool_choice(body, [_tool(each) for each in body.objects("tools")])
     turn = Turn(
         messages=messages,
         model=body.text("model"),
         tools=tools,
-        tool_choice=_tool_choice(body, tools),
+        tool_choice=choice,
         options=_options(body),
         caller=caller.identify(headers, messages, tools, body.values),
     )
@@ -104,11 +103,6 @@ def refuse_more(body: Fields, key: str) -> None:
     """Refuse to give several answers."""
     if (body.integer(key) or 1) != 1:
         raise FieldError(f"Invalid '{key}': only one answer is given to a request, so {key} must be 1.", key)
-
-
-def no_logprobs(param: str) -> FieldError:
-    """The error that log probabilities were asked for: no provider tells them."""
-    return FieldError("Log probabilities are not available: Thane's models do not tell them.", param)
 
 
 def _message(fields: Fields, limits: Limits) -> Said:
@@ -206,35 +200,6 @@ def _tool(fields: Fields) -> ToolSpec:
     return ToolSpec(name, function.text("description"), parameters_of(function))
 
 
-def _tool_choice(body: Fields, tools: tuple[ToolSpec, ...]) -> str:
-    """`auto`, `none`, `required`, or a tool's name."""
-    choice = body.values.get("tool_choice")
-    if choice is None:
-        return "auto"
-    if isinstance(choice, str):
-        return choice_word(choice)
-    named = body.object("tool_choice")
-    allowed = named.object("allowed_tools") if named else None
-    if allowed is not None:
-        return choice_word(allowed.text("mode") or "auto")
-    function = named.object("function") if named else None
-    name = function.text("name") if function else ""
-    if name not in {tool.name for tool in tools}:
-        raise FieldError(f"Tool choice '{name}' is not among the request's 'tools'.", "tool_choice")
-    return name
-
-
-def choice_word(word: str) -> str:
-    """A `tool_choice` that is a word."""
-    if word not in ("auto", "none", "required"):
-        raise FieldError(
-            f"Invalid value: '{word}'. Supported values are: 'none', 'auto' and 'required'.",
-            "tool_choice",
-            code="invalid_value",
-        )
-    return word
-
-
 def sampling(body: Fields, tokens: int | None) -> Options:
     """What is asked of the model's sampling, in the names that chat and plain completions share.
 
@@ -253,7 +218,12 @@ def sampling(body: Fields, tokens: int | None) -> Options:
 
 def _options(body: Fields) -> Options:
     tokens = body.integer("max_completion_tokens") or body.integer("max_tokens")
-    return msgspec.structs.replace(sampling(body, tokens), format=_format(body), think=effort(body))
+    options = msgspec.structs.replace(
+        sampling(body, tokens),
+        format=answer_format(body.object("response_format"), "response_format"),
+        think=effort(body),
+    )
+    return logprobs.asked(options, body)
 
 
 def _stop(body: Fields) -> tuple[str, ...]:
@@ -261,32 +231,6 @@ def _stop(body: Fields) -> tuple[str, ...]:
     if value is None or isinstance(value, str):
         return (value,) if value else ()
     return tuple(each for each in body.strings("stop") if each)
-
-
-def _format(body: Fields) -> Literal["json"] | JSON | None:
-    wanted = body.object("response_format")
-    match wanted.text("type") if wanted else "text":
-        case "text":
-            return None
-        case "json_object":
-            return "json"
-        case "json_schema":
-            holder = wanted.object("json_schema") if wanted else None
-            schema = holder.mapping("schema") if holder else None
-            if schema is None:
-                raise FieldError(
-                    "Missing required parameter: 'response_format.json_schema.schema'.",
-                    "response_format.json_schema.schema",
-                )
-            return check_schema(
-                schema, "response_format.json_schema.schema", "Invalid schema for response_format 'json_schema'"
-            )
-        case other:
-            raise FieldError(
-                f"Invalid value: '{other}'. Supported values are: 'text', 'json_object' and 'json_schema'.",
-                "response_format.type",
-                code="invalid_value",
-            )
 
 
 def effort(body: Fields) -> Effort | None:

@@ -6,17 +6,21 @@ do (`suffix`, `echo`) is refused. Sources: OpenAI's API reference as openai-pyth
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, override
+
+import msgspec
 
 from thane.config.settings import Limits
-from thane.turn import AgentEvent, Message, RunFailed, RunFinished, Text, Turn
+from thane.turn import Message, Options, RunFailed, RunFinished, Text, Turn
 from thane.wire import caller
+from thane.wire.answers import Streaming, Whole
 from thane.wire.chat import ChatRequest, Opening, as_object
 from thane.wire.errors import FieldError, Refusal, openai_error
 from thane.wire.fields import Fields
-from thane.wire.json_text import dump, escape, quote
-from thane.wire.openai_chat import DIALECT, no_logprobs, refuse_more, sampling
+from thane.wire.json_text import dump, quote
+from thane.wire.logprobs import MOST, completion_logprobs
+from thane.wire.openai_chat import DIALECT, refuse_more, sampling
 from thane.wire.openai_reply import DONE, finish, usage_of
 
 _PROMPT = "a string, or an array of one string"
@@ -30,8 +34,6 @@ def decode(document: Any, headers: Mapping[str, str], limits: Limits) -> ChatReq
     prompt = _prompt(body)
     refuse_more(body, "n")
     refuse_more(body, "best_of")
-    if body.number("logprobs") is not None:
-        raise no_logprobs("logprobs")
     if body.text("suffix"):
         raise FieldError("'suffix' is not supported: Thane's models do not fill in the middle of a text.", "suffix")
     if body.flag("echo", default=False):
@@ -40,7 +42,7 @@ def decode(document: Any, headers: Mapping[str, str], limits: Limits) -> ChatReq
     turn = Turn(
         messages=messages,
         model=body.text("model"),
-        options=sampling(body, body.integer("max_tokens")),
+        options=_options(body),
         caller=caller.identify(headers, messages, body=body.values),
     )
     streaming = body.object("stream_options")
@@ -49,6 +51,16 @@ def decode(document: Any, headers: Mapping[str, str], limits: Limits) -> ChatReq
         stream=body.flag("stream", default=False),
         wants_usage=streaming is not None and streaming.flag("include_usage", default=False),
     )
+
+
+def _options(body: Fields) -> Options:
+    """Log probabilities are asked for by a number here: of the likeliest tokens at each place."""
+    options, top = sampling(body, body.integer("max_tokens")), body.integer("logprobs")
+    if top is None:
+        return options
+    if not 0 <= top <= MOST:
+        raise FieldError(f"logprobs must be between 0 and {MOST}", "logprobs")
+    return msgspec.structs.replace(options, logprobs=True, top_logprobs=top)
 
 
 def _prompt(body: Fields) -> str:
@@ -62,58 +74,47 @@ def _prompt(body: Fields) -> str:
     return value
 
 
-class CompletionStream:
+class CompletionStream(Streaming):
     """Server-sent events, one for each piece of the answer; thinking is not told, for there is no place for it."""
 
-    content_type = "text/event-stream"
-
     def __init__(self, request: ChatRequest, opening: Opening) -> None:
+        super().__init__()
         self._head = b"data: " + dump(_head(request, opening)).removesuffix(b"}")
         self._text = self._head + _CHOICE
         self._wants_usage = request.wants_usage
-        self._said = False
+        self._told = 0  # characters that stand before
 
-    def feed(self, batch: Sequence[AgentEvent], /) -> bytes:
-        pieces: list[bytes] = []
-        for event in batch:
-            if isinstance(event, Text):
-                if event.text:
-                    pieces += (self._text, quote(event.text), _REST)
-                    self._said = True
-            elif isinstance(event, RunFinished):
-                pieces += self._finished(event)
-            elif isinstance(event, RunFailed):
-                pieces += (b"data: ", openai_error(Refusal.of_run(event)), b"\n\n")
-        return escape(b"".join(pieces))
+    @override
+    def text(self, event: Text) -> Iterable[bytes]:
+        if event.logprobs:
+            choice = {"text": event.text, "index": 0, "logprobs": completion_logprobs(event.logprobs, self._told)}
+            self._told += sum(len(each.token) for each in event.logprobs)
+            return self._head, b',"choices":', dump([choice | {"finish_reason": None}]), b"}\n\n"
+        return self._text, quote(event.text), _REST
 
-    def _finished(self, done: RunFinished) -> list[bytes]:
-        chunks: list[bytes] = []
-        if done.text and not self._said:
-            chunks += (self._text, quote(done.text), _REST)
-        chunks += (self._head, b',"choices":', dump([_choice("", done)]), b"}\n\n")
+    @override
+    def finished(self, done: RunFinished) -> Iterable[bytes]:
+        yield self._head + b',"choices":' + dump([_choice("", done)]) + b"}\n\n"
         if self._wants_usage:
-            chunks += (self._head, b',"choices":[],"usage":', dump(usage_of(done.usage)), b"}\n\n")
-        chunks.append(DONE)
-        return chunks
+            yield self._head + b',"choices":[],"usage":' + dump(usage_of(done.usage)) + b"}\n\n"
+        yield DONE
+
+    @override
+    def failed(self, failed: RunFailed) -> Iterable[bytes]:
+        return b"data: ", openai_error(Refusal.of_run(failed)), b"\n\n"
 
 
-class CompletionWhole:
+class CompletionWhole(Whole):
     """One object with everything joined."""
 
-    content_type = "application/json"
-
     def __init__(self, request: ChatRequest, opening: Opening) -> None:
+        super().__init__()
         self._head = _head(request, opening)
-        self._text: list[str] = []
 
-    def feed(self, batch: Sequence[AgentEvent], /) -> bytes:
-        for event in batch:
-            if isinstance(event, Text):
-                self._text.append(event.text)
-            elif isinstance(event, RunFinished):
-                choice = _choice(event.text or "".join(self._text), event)
-                return dump(self._head | {"choices": [choice], "usage": usage_of(event.usage)})
-        return b""
+    @override
+    def finished(self, done: RunFinished, text: str) -> bytes:
+        choice = _choice(text, done) | {"logprobs": completion_logprobs(self.logprobs, 0)}
+        return dump(self._head | {"choices": [choice], "usage": usage_of(done.usage)})
 
 
 def _head(request: ChatRequest, opening: Opening) -> dict[str, Any]:

@@ -8,15 +8,17 @@ Sources: openai-python's lib/streaming/_deltas.py, Ollama's openai/openai.go of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, override
 
 import msgspec
 
-from thane.turn import AgentEvent, FinishReason, RunFailed, RunFinished, Text, Thinking, ToolCall, Usage
+from thane.turn import JSON, FinishReason, RunFailed, RunFinished, Text, ToolCall, Usage
+from thane.wire.answers import Streaming, Whole
 from thane.wire.chat import ChatRequest, Opening
 from thane.wire.errors import Refusal, openai_error
-from thane.wire.json_text import dump, escape, quote
+from thane.wire.json_text import dump, quote
+from thane.wire.logprobs import openai_logprobs
 
 HEARTBEAT = b": ping\n\n"
 """A comment: it keeps proxies and time-outs quiet, and no client shows it."""
@@ -34,92 +36,72 @@ _FINISH: dict[FinishReason, str] = {
 }
 
 
-class OpenAiStream:
+class OpenAiStream(Streaming):
     """Server-sent events, one for each piece of the answer."""
 
-    content_type = "text/event-stream"
-
     def __init__(self, request: ChatRequest, opening: Opening) -> None:
+        super().__init__()
         head = _head(request, opening, "chat.completion.chunk")
         self._head = b"data: " + dump(head).removesuffix(b"}")
         self._text = self._head + _TEXT
         self._wants_usage = request.wants_usage
         self._begun = False
-        self._said = False
 
-    def feed(self, batch: Sequence[AgentEvent], /) -> bytes:
-        pieces: list[bytes] = []
-        text = self._text
-        for event in batch:
-            if isinstance(event, Text):
-                if event.text:
-                    pieces += (text, quote(event.text), _REST)
-                    self._said = True
-            elif isinstance(event, Thinking):
-                reasoning = quote(event.text)
-                pieces += (self._head, _REASONING, reasoning, b',"reasoning":', reasoning, _REST)
-            elif isinstance(event, RunFinished):
-                pieces += self._finished(event)
-            elif isinstance(event, RunFailed):
-                pieces += (b"data: ", openai_error(Refusal.of_run(event)), b"\n\n")
-        if not pieces:
-            return b""
+    @override
+    def opening(self) -> Iterable[bytes]:
         if not self._begun:
             self._begun = True
-            pieces.insert(0, self._chunk({"role": "assistant", "content": ""}))
-        return escape(b"".join(pieces))
+            yield self._chunk({"role": "assistant", "content": ""})
 
-    def _finished(self, done: RunFinished) -> list[bytes]:
-        chunks: list[bytes] = []
-        if done.text and not self._said:
-            chunks.append(self._chunk({"content": done.text}))
+    @override
+    def text(self, event: Text) -> Iterable[bytes]:
+        if event.logprobs:
+            return (self._chunk({"content": event.text}, logprobs=openai_logprobs(event.logprobs)),)
+        return self._text, quote(event.text), _REST
+
+    @override
+    def thinking(self, text: str) -> Iterable[bytes]:
+        reasoning = quote(text)
+        return self._head, _REASONING, reasoning, b',"reasoning":', reasoning, _REST
+
+    @override
+    def finished(self, done: RunFinished) -> Iterable[bytes]:
         if done.client_calls:
-            chunks.append(self._chunk({"tool_calls": _calls(done.client_calls, indexed=True)}))
-        chunks.append(self._chunk({}, finish(done)))
+            yield self._chunk({"tool_calls": _calls(done.client_calls, indexed=True)})
+        yield self._chunk({}, finish(done))
         if self._wants_usage:
-            chunks += (self._head, b',"choices":[],"usage":', dump(usage_of(done.usage)), b"}\n\n")
-        chunks.append(DONE)
-        return chunks
+            yield self._head + b',"choices":[],"usage":' + dump(usage_of(done.usage)) + b"}\n\n"
+        yield DONE
 
-    def _chunk(self, delta: dict[str, Any], reason: str | None = None) -> bytes:
-        return self._head + _DELTA + dump(delta) + b',"finish_reason":' + dump(reason) + b"}]}\n\n"
+    @override
+    def failed(self, failed: RunFailed) -> Iterable[bytes]:
+        return b"data: ", openai_error(Refusal.of_run(failed)), b"\n\n"
+
+    def _chunk(self, delta: JSON, reason: str | None = None, logprobs: JSON | None = None) -> bytes:
+        told = b',"logprobs":' + dump(logprobs) if logprobs else b""
+        return self._head + _DELTA + dump(delta) + told + b',"finish_reason":' + dump(reason) + b"}]}\n\n"
 
 
-class OpenAiWhole:
+class OpenAiWhole(Whole):
     """One object with everything joined."""
 
-    content_type = "application/json"
-
     def __init__(self, request: ChatRequest, opening: Opening) -> None:
+        super().__init__()
         self._head = _head(request, opening, "chat.completion")
-        self._text: list[str] = []
-        self._thinking: list[str] = []
 
-    def feed(self, batch: Sequence[AgentEvent], /) -> bytes:
-        for event in batch:
-            match event:
-                case Text():
-                    self._text.append(event.text)
-                case Thinking():
-                    self._thinking.append(event.text)
-                case RunFinished():
-                    return self._object(event)
-                case _:
-                    pass
-        return b""
-
-    def _object(self, done: RunFinished) -> bytes:
-        text = done.text or "".join(self._text)
-        message: dict[str, Any] = {
+    @override
+    def finished(self, done: RunFinished, text: str) -> bytes:
+        message: JSON = {
             "role": "assistant",
             "content": text if text or not done.client_calls else None,
             "refusal": None,
         }
-        if thinking := "".join(self._thinking):
+        if thinking := self.thought:
             message |= {"reasoning_content": thinking, "reasoning": thinking}
         if done.client_calls:
             message["tool_calls"] = _calls(done.client_calls, indexed=False)
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish(done)}
+        logprobs = openai_logprobs(self.logprobs)
+        choice = {"index": 0, "message": message, "logprobs": logprobs, "finish_reason": finish(done)}
         return dump(self._head | {"choices": [choice], "usage": usage_of(done.usage)})
 
 

@@ -1,6 +1,7 @@
 """OpenAI's responses, the request side: a body becomes a `ChatRequest`.
 
-Of `tools`, functions are offered to the model. Hosted tools (web_search, code_interpreter, mcp, …) are left out, for
+Of `tools`, functions are offered to the model; those of a namespace by a name with the namespace before it.
+Hosted tools (web_search, code_interpreter, mcp, …) are left out, for
 they run at OpenAI; the answer's `tools` tells which were offered, and a `tool_choice` of another one is refused.
 Items of what was said before that only OpenAI can read (reasoning, calls of its searches) are left out too.
 What changes how a request is served (`background`, `prompt`) is refused; the rest that means nothing here is ignored.
@@ -12,19 +13,21 @@ Sources: OpenAI's API reference as openai-python 3.54 types it, Ollama's openai/
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from thane.config.settings import Limits
 from thane.turn import JSON, Message, Options, Role, ToolSpec, Turn
 from thane.wire import caller
-from thane.wire.chat import Call, ChatRequest, Said, as_object, check_counts, check_schema, pair
+from thane.wire.chat import Call, ChatRequest, Said, as_object, check_counts, pair
 from thane.wire.errors import FieldError
 from thane.wire.fields import Fields
 from thane.wire.images import check_images
+from thane.wire.logprobs import MOST
 from thane.wire.ollama_chat import parameters_of
-from thane.wire.openai_chat import DIALECT, arguments, choice_word, effort, image, no_logprobs
+from thane.wire.openai_asked import WORDS, answer_format, tool_choice
+from thane.wire.openai_chat import DIALECT, arguments, effort, image
 
 _ROLES: dict[str, Role] = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
 _UNREAD = ("reasoning", "web_search_call", "file_search_call")
@@ -34,10 +37,15 @@ _INPUT = "a string or an array of items"
 
 
 class ResponsesRequest(ChatRequest, frozen=True):
-    """`previous` is the id of the response that this one follows; `repeats` is what the answer says of the request."""
+    """`previous` is the id of the response that this one follows; `repeats` is what the answer says of the request.
+
+    `namespaces` tells the namespace and the own name of each function that one holds, by the name that the
+    model is given.
+    """
 
     previous: str = ""
     repeats: JSON = msgspec.field(default_factory=dict[str, Any])
+    namespaces: dict[str, tuple[str, str]] = msgspec.field(default_factory=dict[str, tuple[str, str]])
 
 
 def decode(document: Any, headers: Mapping[str, str], limits: Limits) -> ResponsesRequest:
@@ -51,15 +59,17 @@ def decode(document: Any, headers: Mapping[str, str], limits: Limits) -> Respons
         )
     instructions = body.text("instructions")
     said = _input(body, limits)
-    tools = tuple(_tool(each) for each in body.objects("tools") if each.text("type") == "function")
+    namespaces: dict[str, tuple[str, str]] = {}
+    choice, tools = tool_choice(body, list(_tools(body, namespaces)))
     check_counts(len(said), len(tools), limits)
     system = [Message("system", instructions)] if instructions else []
     messages = pair([*system, *said])
     wanted = body.object("text")
     wanted_format = wanted.object("format") if wanted else None
-    choice = _tool_choice(body, tools)
     who = caller.identify(headers, messages, tools, body.values)
-    tokens = body.integer("max_output_tokens")
+    tokens, top = body.integer("max_output_tokens"), body.integer("top_logprobs") or 0
+    if not 0 <= top <= MOST:
+        raise FieldError(f"top_logprobs must be between 0 and {MOST}", "top_logprobs")
     turn = Turn(
         messages=messages,
         model=body.text("model"),
@@ -69,8 +79,10 @@ def decode(document: Any, headers: Mapping[str, str], limits: Limits) -> Respons
             temperature=body.number("temperature"),
             top_p=body.number("top_p"),
             max_tokens=tokens if tokens and tokens > 0 else None,
-            format=_format(wanted_format),
+            format=answer_format(wanted_format, "text.format"),
             think=effort(body),
+            logprobs=bool(top) or _LOGPROBS in body.strings("include"),
+            top_logprobs=top,
         ),
         caller=who,
         continues=bool(conversation and who.conversation_id),
@@ -82,13 +94,12 @@ def decode(document: Any, headers: Mapping[str, str], limits: Limits) -> Respons
         "previous_response_id": previous or None,
         "reasoning": {"effort": _effort_word(body), "summary": None},
         "text": {"format": _format_told(wanted_format)},
-        "tool_choice": choice if choice in _WORDS else {"type": "function", "name": choice},
+        "tool_choice": choice if choice in WORDS else {"type": "function", "name": choice},
         "user": body.text("user") or None,
     }
-    return ResponsesRequest(turn, body.flag("stream", default=False), previous=previous, repeats=repeats)
-
-
-_WORDS = ("auto", "none", "required")
+    return ResponsesRequest(
+        turn, body.flag("stream", default=False), previous=previous, repeats=repeats, namespaces=namespaces
+    )
 
 
 def _refuse_unserved(body: Fields) -> None:
@@ -96,8 +107,6 @@ def _refuse_unserved(body: Fields) -> None:
         raise FieldError("'background' is not supported: an answer is given on the connection that asks.", "background")
     if body.values.get("prompt") is not None:
         raise FieldError("'prompt' is not supported: Thane keeps no prompt templates. Send 'input'.", "prompt")
-    if body.integer("top_logprobs") or _LOGPROBS in body.strings("include"):
-        raise no_logprobs("top_logprobs" if body.integer("top_logprobs") else "include")
 
 
 def _input(body: Fields, limits: Limits) -> list[Said | Message]:
@@ -125,7 +134,7 @@ def _items(body: Fields, limits: Limits) -> Iterator[Said]:
             case "message":
                 yield _message(item, limits)
             case "function_call":
-                call = Call(_call_id(item), item.text("name"), arguments(item))
+                call = Call(_call_id(item), _full_name(item.text("namespace"), item.text("name")), arguments(item))
                 yield Said("assistant", calls=[call])
             case "function_call_output":
                 content, images = _content(item, "output", limits)
@@ -190,47 +199,33 @@ def _content(item: Fields, key: str, limits: Limits) -> tuple[str, tuple[str, ..
     return "\n".join(texts), check_images(images, limits, item.where(key))
 
 
+def _tools(body: Fields, namespaces: dict[str, tuple[str, str]]) -> Iterator[ToolSpec]:
+    """The functions, those of namespaces too, which are entered into `namespaces`."""
+    for each in body.objects("tools"):
+        match each.text("type"):
+            case "function":
+                yield _tool(each)
+            case "namespace":
+                for function in each.objects("tools"):
+                    if function.text("type") == "function":
+                        tool, space = _tool(function), each.text("name")
+                        full = _full_name(space, tool.name)
+                        namespaces[full] = space, tool.name
+                        yield msgspec.structs.replace(tool, name=full)
+            case _:
+                continue
+
+
+def _full_name(space: str, name: str) -> str:
+    """A function's name among those of all namespaces."""
+    return f"{space}__{name}" if space else name
+
+
 def _tool(fields: Fields) -> ToolSpec:
     name = fields.text("name")
     if not name:
         raise FieldError(f"Missing required parameter: '{fields.where('name')}'.", fields.where("name"))
     return ToolSpec(name, fields.text("description"), parameters_of(fields))
-
-
-def _tool_choice(body: Fields, tools: tuple[ToolSpec, ...]) -> str:
-    """`auto`, `none`, `required`, or a tool's name."""
-    choice = body.values.get("tool_choice")
-    if choice is None:
-        return "auto"
-    if isinstance(choice, str):
-        return choice_word(choice)
-    named = body.object("tool_choice")
-    what = named.text("type") if named else ""
-    if named and what == "allowed_tools":
-        return choice_word(named.text("mode") or "auto")
-    name = named.text("name") if named else ""
-    if what != "function" or name not in {tool.name for tool in tools}:
-        raise FieldError(f"Tool choice '{name or what}' is not among the functions in 'tools'.", "tool_choice")
-    return name
-
-
-def _format(wanted: Fields | None) -> Literal["json"] | JSON | None:
-    match wanted.text("type") if wanted else "text":
-        case "json_object":
-            return "json"
-        case "json_schema":
-            schema = wanted.mapping("schema") if wanted else None
-            if schema is None:
-                raise FieldError("Missing required parameter: 'text.format.schema'.", "text.format.schema")
-            return check_schema(schema, "text.format.schema", "Invalid schema for text.format 'json_schema'")
-        case "text" | "":
-            return None
-        case other:
-            raise FieldError(
-                f"Invalid value: '{other}'. Supported values are: 'text', 'json_object' and 'json_schema'.",
-                "text.format.type",
-                code="invalid_value",
-            )
 
 
 def _format_told(wanted: Fields | None) -> JSON:

@@ -9,14 +9,16 @@ openai/responses.go.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, override
 
 import msgspec
 
-from thane.turn import JSON, AgentEvent, RunFailed, RunFinished, Text, Thinking, ToolCall, Usage
+from thane.turn import JSON, Logprob, RunFailed, RunFinished, Text, ToolCall, Usage
+from thane.wire.answers import Streaming, Whole
 from thane.wire.chat import ChatRequest, Opening
-from thane.wire.json_text import dump, escape, quote
+from thane.wire.json_text import dump, quote
+from thane.wire.logprobs import openai_tokens
 from thane.wire.openai_responses import ResponsesRequest
 
 PREFIX = "resp_"
@@ -40,64 +42,63 @@ _DELTAS: dict[Kind, tuple[str, str]] = {
 }
 
 
-class ResponseStream:
+_NO_LOGPROBS = b',"logprobs":[]'
+
+
+class ResponseStream(Streaming):
     """Server-sent events, each with its name."""
 
-    content_type = "text/event-stream"
-
     def __init__(self, request: ChatRequest, opening: Opening) -> None:
-        self._opening = opening
+        super().__init__()
+        self._opened = opening
         self._response = _head(request, opening)
+        self._namespaces = request.namespaces if isinstance(request, ResponsesRequest) else {}
         self._number = 0
         self._output: list[JSON] = []
         self._kind: Kind | None = None
-        self._said: list[str] = []  # of the open item
+        self._parts: list[str] = []  # of the open item
+        self._logprobs: list[Logprob] = []  # of the open item
         self._delta = b""  # of the open item, up to the text
 
-    def feed(self, batch: Sequence[AgentEvent], /) -> bytes:
-        pieces: list[bytes] = []
-        for event in batch:
-            if isinstance(event, Text):
-                if event.text:
-                    pieces += self._say("message", event.text)
-            elif isinstance(event, Thinking):
-                if event.text:
-                    pieces += self._say("reasoning", event.text)
-            elif isinstance(event, RunFinished):
-                pieces += self._finished(event)
-            elif isinstance(event, RunFailed):
-                pieces += self._ended(_failure(event), "response.failed", "incomplete")
-        return escape(b"".join(pieces))
+    @override
+    def text(self, event: Text) -> Iterator[bytes]:
+        return self._say("message", event.text, event.logprobs)
 
-    def _say(self, kind: Kind, text: str) -> Iterator[bytes]:
+    @override
+    def thinking(self, text: str) -> Iterator[bytes]:
+        return self._say("reasoning", text)
+
+    @override
+    def failed(self, failed: RunFailed) -> Iterator[bytes]:
+        return self._ended(_failure(failed), "response.failed", "incomplete")
+
+    def _say(self, kind: Kind, text: str, logprobs: Sequence[Logprob] = ()) -> Iterator[bytes]:
         if self._kind != kind:
             yield from self._close()
             yield from self._open(kind)
-        self._said.append(text)
+        self._parts.append(text)
         yield self._delta
         yield quote(text)
+        if kind == "message":
+            self._logprobs += logprobs
+            yield b',"logprobs":' + dump(openai_tokens(logprobs)) if logprobs else _NO_LOGPROBS
         yield b',"sequence_number":%d}\n\n' % self._next()
 
-    def _finished(self, done: RunFinished) -> Iterator[bytes]:
-        if not self._has_text() and (done.text or not done.client_calls):
-            if done.text:
-                yield from self._say("message", done.text)
-            else:
-                yield from self._close()
-                yield from self._open("message")
+    @override
+    def finished(self, done: RunFinished) -> Iterator[bytes]:
+        if not self.said and not done.client_calls:
+            yield from self._close()
+            yield from self._open("message")
         ending = _ending(done)
         yield from self._close(ending["status"])
         for call in done.client_calls:
             yield from self._call(call)
         yield from self._ended(ending, f"response.{ending['status']}")
 
-    def _has_text(self) -> bool:
-        return self._kind == "message" or any(item["type"] == "message" for item in self._output)
-
     def _ended(self, ending: JSON, name: str, status: str = "completed") -> Iterator[bytes]:
         yield from self._begin()
         yield from self._close(status)
-        now = int(self._opening.clock.time())
+        now = int(self._opened.clock.time())
         self._response |= ending | {"output": self._output}
         self._response["completed_at"] = now if ending["status"] == "completed" else None
         yield self._event(name, response=self._response)
@@ -110,11 +111,11 @@ class ResponseStream:
     def _open(self, kind: Kind) -> Iterator[bytes]:
         yield from self._begin()
         index = len(self._output)
-        self._kind, self._said = kind, []
-        item = _item(kind, self._opening.run_id, index, None, "in_progress")
+        self._kind, self._parts, self._logprobs = kind, [], []
+        item = _item(kind, self._opened.run_id, index, None, status="in_progress")
         name, part_index = _DELTAS[kind]
         place = {"item_id": item["id"], "output_index": index, part_index: 0}
-        told = {"type": name} | place | ({"logprobs": []} if kind == "message" else {})
+        told = {"type": name} | place
         self._delta = f"event: {name}\ndata: ".encode() + dump(told).removesuffix(b"}") + b',"delta":'
         yield self._event("response.output_item.added", output_index=index, item=item)
         part = "reasoning_summary_part" if kind == "reasoning" else "content_part"
@@ -125,22 +126,23 @@ class ResponseStream:
         if kind is None:
             return
         self._kind = None
-        index, text = len(self._output), "".join(self._said)
-        item = _item(kind, self._opening.run_id, index, text, status)
+        index, text = len(self._output), "".join(self._parts)
+        logprobs = openai_tokens(self._logprobs)
+        item = _item(kind, self._opened.run_id, index, text, status=status, logprobs=logprobs)
         place = {"item_id": item["id"], "output_index": index, _DELTAS[kind][1]: 0}
         if kind == "reasoning":
             yield self._event("response.reasoning_summary_text.done", **place, text=text)
             yield self._event("response.reasoning_summary_part.done", **place, part=_part(kind, text))
         else:
-            yield self._event("response.output_text.done", **place, text=text, logprobs=[])
-            yield self._event("response.content_part.done", **place, part=_part(kind, text))
+            yield self._event("response.output_text.done", **place, text=text, logprobs=logprobs)
+            yield self._event("response.content_part.done", **place, part=_part(kind, text, logprobs))
         self._output.append(item)
         yield self._event("response.output_item.done", output_index=index, item=item)
 
     def _call(self, call: ToolCall) -> Iterator[bytes]:
         yield from self._begin()
         index = len(self._output)
-        item = _call_item(call, self._opening.run_id, index)
+        item = _call_item(call, self._opened.run_id, index, self._namespaces)
         place = {"item_id": item["id"], "output_index": index}
         opened = item | {"arguments": "", "status": "in_progress"}
         yield self._event("response.output_item.added", output_index=index, item=opened)
@@ -159,43 +161,34 @@ class ResponseStream:
         return number
 
 
-class ResponseWhole:
+class ResponseWhole(Whole):
     """One object with everything joined. A failed run is told as one too, for who asks for a response again."""
 
-    content_type = "application/json"
-
     def __init__(self, request: ChatRequest, opening: Opening) -> None:
-        self._opening = opening
+        super().__init__()
+        self._opened = opening
         self._response = _head(request, opening)
-        self._text: list[str] = []
-        self._thinking: list[str] = []
+        self._namespaces = request.namespaces if isinstance(request, ResponsesRequest) else {}
 
-    def feed(self, batch: Sequence[AgentEvent], /) -> bytes:
-        for event in batch:
-            match event:
-                case Text():
-                    self._text.append(event.text)
-                case Thinking():
-                    self._thinking.append(event.text)
-                case RunFinished():
-                    ending, text = _ending(event), event.text or "".join(self._text)
-                    return self._object(ending, text or (None if event.client_calls else ""), event.client_calls)
-                case RunFailed():
-                    return self._object(_failure(event), "".join(self._text) or None)
-                case _:
-                    pass
-        return b""
+    @override
+    def finished(self, done: RunFinished, text: str) -> bytes:
+        return self._object(_ending(done), text or (None if done.client_calls else ""), done.client_calls)
+
+    @override
+    def failed(self, failed: RunFailed) -> bytes:
+        return self._object(_failure(failed), self.said or None)
 
     def _object(self, ending: JSON, text: str | None, calls: Sequence[ToolCall] = ()) -> bytes:
-        run_id, output = self._opening.run_id, list[JSON]()
+        run_id, output = self._opened.run_id, list[JSON]()
         status = "completed" if ending["status"] == "completed" else "incomplete"
-        if thinking := "".join(self._thinking):
-            output.append(_item("reasoning", run_id, 0, thinking, "completed"))
+        if thinking := self.thought:
+            output.append(_item("reasoning", run_id, 0, thinking, status="completed"))
         if text is not None:
-            output.append(_item("message", run_id, len(output), text, status))
+            logprobs = openai_tokens(self.logprobs)
+            output.append(_item("message", run_id, len(output), text, status=status, logprobs=logprobs))
         for call in calls:
-            output.append(_call_item(call, run_id, len(output)))
-        now = int(self._opening.clock.time())
+            output.append(_call_item(call, run_id, len(output), self._namespaces))
+        now = int(self._opened.clock.time())
         completed = {"completed_at": now if ending["status"] == "completed" else None}
         return dump(self._response | ending | completed | {"output": output})
 
@@ -261,26 +254,28 @@ def usage_of(usage: Usage) -> JSON:
     return counts | {"estimated": True} if usage.estimated else counts
 
 
-def _item(kind: Kind, run_id: str, index: int, text: str | None, status: str) -> JSON:
+def _item(kind: Kind, run_id: str, index: int, text: str | None, *, status: str, logprobs: Sequence[JSON] = ()) -> JSON:
     """An output item; one without text (None) has no part yet."""
-    parts = [] if text is None else [_part(kind, text)]
+    parts = [] if text is None else [_part(kind, text, logprobs)]
     if kind == "reasoning":
         return {"id": f"rs_{run_id}_{index}", "type": kind, "summary": parts, "status": status}
     return {"id": f"msg_{run_id}_{index}", "type": kind, "role": "assistant", "content": parts, "status": status}
 
 
-def _part(kind: Kind, text: str) -> JSON:
+def _part(kind: Kind, text: str, logprobs: Sequence[JSON] = ()) -> JSON:
     if kind == "reasoning":
         return {"type": "summary_text", "text": text}
-    return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+    return {"type": "output_text", "text": text, "annotations": [], "logprobs": logprobs}
 
 
-def _call_item(call: ToolCall, run_id: str, index: int) -> JSON:
+def _call_item(call: ToolCall, run_id: str, index: int, namespaces: Mapping[str, tuple[str, str]]) -> JSON:
+    space, name = namespaces.get(call.name, ("", call.name))
     return {
         "id": f"fc_{run_id}_{index}",
         "type": "function_call",
         "call_id": call.id,
-        "name": call.name,
+        "name": name,
+        **({"namespace": space} if space else {}),
         "arguments": msgspec.json.encode(call.arguments).decode(),
         "status": "completed",
     }

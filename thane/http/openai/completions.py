@@ -6,7 +6,7 @@ from quart import Blueprint, Response
 
 from thane.http.replies import read, refuse_with, reply
 from thane.http.rooms import Rooms
-from thane.wire.v1_codecs import COMPLETIONS
+from thane.wire.codecs import COMPLETIONS
 
 
 def routes(rooms: Rooms) -> Blueprint:
@@ -17,7 +17,7 @@ def routes(rooms: Rooms) -> Blueprint:
     @blueprint.post("/v1/completions")
     async def completions() -> Response:
         """OpenAI's older completions, streaming and whole: `prompt`, one text, is answered as what a user says.
-        `suffix`, `echo`, `logprobs`, and `n` or `best_of` above 1 are refused."""
+        `suffix`, `echo`, and `n` or `best_of` above 1 are refused."""
         return await reply(rooms, COMPLETIONS, await read(rooms, COMPLETIONS))
 
     return blueprint

@@ -8,7 +8,7 @@ from thane.http.native.answers import answer
 from thane.http.replies import read, refuse_with, reply
 from thane.http.rooms import Rooms
 from thane.wire.anthropic_messages import estimate
-from thane.wire.v1_codecs import MESSAGES
+from thane.wire.codecs import MESSAGES
 
 
 def routes(rooms: Rooms) -> Blueprint:

@@ -17,10 +17,10 @@ from thane.http.rooms import Rooms
 from thane.memory.records import MessageRecord, RunRecord
 from thane.turn import AgentEvent, Message, RunFailed, RunFinished, Thinking, ToolCall, Turn
 from thane.wire.chat import Opening
+from thane.wire.codecs import RESPONSES
 from thane.wire.errors import FieldError
 from thane.wire.openai_responses import ResponsesRequest
 from thane.wire.openai_responses_reply import PREFIX, ResponseWhole
-from thane.wire.v1_codecs import RESPONSES
 
 
 def routes(rooms: Rooms) -> Blueprint:
@@ -31,10 +31,11 @@ def routes(rooms: Rooms) -> Blueprint:
     @blueprint.post("/v1/responses")
     async def create() -> Response:
         """OpenAI's responses, streaming and whole. `input` is a text or items (messages, `function_call`,
-        `function_call_output`). It follows `previous_response_id`, or continues the `conversation` that it names; with
-        neither, it brings its history itself. Functions in `tools` are offered to the model, a call of one ends the
-        answer; hosted tools are left out, and the answer's `tools` tells which were offered. Every response is kept,
-        whatever `store` says. `background`, `prompt`, item references and log probabilities are refused."""
+        `function_call_output`). It follows `previous_response_id`, or continues the `conversation` that it names;
+        with neither, it brings its history itself. Functions in `tools`, those of namespaces too, are offered to the
+        model, a call of one ends the answer; hosted tools are left out, and the answer's `tools` tells which were
+        offered. Every response is kept, whatever `store` says. `background`, `prompt` and item references are
+        refused."""
         request = await read(rooms, RESPONSES)
         if isinstance(request, ResponsesRequest) and request.previous:
             turn = await _following(rooms, request.turn, request.previous)

@@ -19,6 +19,8 @@ OptionsObject = Annotated[
 Answers = Annotated[Format | None, about("`json`, or a JSON Schema that the answer is to have.")]
 Thinks = Annotated[Think | None, about("Whether, or how much, the model is to think first.")]
 Images = Annotated[tuple[str, ...] | None, about("Images as base64.")]
+Sure = Annotated[bool | None, about("Tell how sure the model was of each token, where it tells that.")]
+Top = Annotated[int | None, about("How many likeliest tokens to tell at each place, 0 to 20.")]
 Nanoseconds = Annotated[int, about("In nanoseconds.")]
 
 
@@ -69,7 +71,19 @@ class OllamaChatRequest(Shape):
     options: OptionsObject = None
     think: Thinks = None
     keep_alive: Load = None
+    logprobs: Sure = None
+    top_logprobs: Top = None
     conversation_id: Annotated[str | None, about("Thane's own: which conversation this is.")] = None
+
+
+class OllamaTopLogprob(Shape):
+    token: str
+    logprob: float
+    bytes: tuple[int, ...]
+
+
+class OllamaLogprob(OllamaTopLogprob):
+    top_logprobs: tuple[OllamaTopLogprob, ...] = ()
 
 
 class OllamaEnd(Shape, kw_only=True):
@@ -86,6 +100,7 @@ class OllamaEnd(Shape, kw_only=True):
     eval_count: int = 0
     eval_duration: Nanoseconds = 0
     estimated: Annotated[bool, about("Thane's own mark: the counts are estimates.")] = False
+    logprobs: tuple[OllamaLogprob, ...] = ()
 
 
 class OllamaChatAnswer(OllamaEnd, kw_only=True):
@@ -102,6 +117,8 @@ class OllamaGenerateRequest(Shape):
     options: OptionsObject = None
     think: Thinks = None
     keep_alive: Load = None
+    logprobs: Sure = None
+    top_logprobs: Top = None
     context: Annotated[tuple[int, ...] | None, about("That of the answer to go on from.")] = None
     raw: Annotated[bool | None, about("Give no `context`.")] = None
 

@@ -11,6 +11,7 @@ type Effort = Literal["none", "minimal", "low", "medium", "high", "max", "xhigh"
 Model = Annotated[str | None, about("A profile or a model of `/v1/models`; Thane chooses where it is left out.")]
 Streams = Annotated[bool | None, about("Answer piece by piece, as `text/event-stream`.")]
 Schema = Annotated[Object | None, about("A JSON Schema of type object.")]
+Top = Annotated[int | None, about("How many likeliest tokens to tell at each place, 0 to 20.")]
 Stop = Annotated[str | tuple[str, ...] | None, about("Where the answer is to end.")]
 Estimated = Annotated[bool, about("Thane's own mark: the counts are estimates.")]
 One = Annotated[int | None, about("1; more is refused.")]
@@ -85,7 +86,8 @@ class ChatCompletionRequest(Shape):
     frequency_penalty: float | None = None
     stop: Stop = None
     n: One = None
-    logprobs: Annotated[bool | None, about("False; no model tells them.")] = None
+    logprobs: Annotated[bool | None, about("Tell how sure the model was of each token, where it tells that.")] = None
+    top_logprobs: Top = None
     user: str | None = None
     metadata: Annotated[Object | None, about("`chat_id` tells which conversation this is.")] = None
     conversation: Annotated[str | Object | None, about("Which conversation this is: its id, or an object.")] = None
@@ -108,6 +110,28 @@ class CompletionUsage(Shape):
     estimated: Estimated = False
 
 
+class TopLogprob(Shape):
+    token: str
+    logprob: float
+    bytes: tuple[int, ...]
+
+
+class TokenLogprob(TopLogprob):
+    top_logprobs: tuple[TopLogprob, ...]
+
+
+class TokenLogprobs(Shape):
+    content: tuple[TokenLogprob, ...]
+    refusal: None
+
+
+class CompletionLogprobs(Shape):
+    tokens: tuple[str, ...]
+    token_logprobs: tuple[float, ...]
+    top_logprobs: tuple[dict[str, float], ...]
+    text_offset: tuple[int, ...]
+
+
 class ChatAnswerMessage(Shape):
     role: Literal["assistant"]
     content: str | None
@@ -120,7 +144,7 @@ class ChatAnswerMessage(Shape):
 class ChatChoice(Shape):
     index: int
     message: ChatAnswerMessage
-    logprobs: None
+    logprobs: TokenLogprobs | None
     finish_reason: Literal["stop", "length", "tool_calls"]
 
 
@@ -147,13 +171,14 @@ class CompletionRequest(Shape):
     stop: Stop = None
     n: One = None
     best_of: One = None
+    logprobs: Annotated[int | None, about("How many likeliest tokens to tell at each place, 0 to 20.")] = None
     user: str | None = None
 
 
 class CompletionChoice(Shape):
     text: str
     index: int
-    logprobs: None
+    logprobs: CompletionLogprobs | None
     finish_reason: Literal["stop", "length", "tool_calls"]
 
 
@@ -181,7 +206,9 @@ class ResponseRequest(Shape):
     previous_response_id: Annotated[str | None, about("The response to go on from; not with `conversation`.")] = None
     conversation: Annotated[str | Object | None, about("The conversation to go on with.")] = None
     stream: Streams = None
-    tools: Annotated[tuple[Object, ...] | None, about("Those of type `function` are offered to the model.")] = None
+    tools: Annotated[
+        tuple[Object, ...] | None, about("Functions, also those in a `namespace`, are offered to the model.")
+    ] = None
     tool_choice: Annotated[str | Object | None, about("`auto`, `none`, `required`, or a function that is named.")] = (
         None
     )
@@ -191,6 +218,10 @@ class ResponseRequest(Shape):
     temperature: float | None = None
     top_p: float | None = None
     max_output_tokens: int | None = None
+    top_logprobs: Top = None
+    include: Annotated[
+        tuple[str, ...] | None, about("`message.output_text.logprobs` tells how sure the model was of each token.")
+    ] = None
     metadata: dict[str, str] | None = None
     user: str | None = None
 
