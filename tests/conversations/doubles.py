@@ -296,7 +296,7 @@ async def rooms(
     models: settings.Models | None = None,
     publisher: Publisher | None = None,
     seed: int = 0,
-    **limits: float,
+    **limits: Any,
 ) -> AsyncGenerator[Rooms]:
     """The tracker on its doubles. `limits` are settings of `conversations`."""
     archive, agent, kept, clock = archive or FakeArchive(), FakeAgent(script), Events(), TrioClock()
@@ -304,7 +304,7 @@ async def rooms(
     source = random.Random(seed)
     ids = Ids(source, clock)
     chosen = settings.Settings(
-        conversations=settings.Conversations(**limits),  # pyright: ignore[reportArgumentType] counts are whole here
+        conversations=settings.Conversations(**limits),
         models=models or settings.Models(),
     )
     async with (

@@ -511,3 +511,31 @@ def test_no_two_chats_ever_share_a_conversation(
         await play(script, together, restart_at)
 
     trio.run(main, clock=MockClock(autojump_threshold=0))
+
+
+async def test_the_rounds_of_a_clients_tools_are_one_turn(autojump_clock: MockClock) -> None:
+    async with rooms(house_brain) as house:
+        chat = Chat(house, "ha")
+        await chat.say("one")
+        await chat.say("off lamp")
+        await chat.say("three")
+        runs = [house.archive.stored[run.id] for run in house.archive.started]
+        first, call, back, last = runs
+        assert [first.id, call.id, call.id, last.id] == [run.turn_id for run in runs]
+        assert 1 == len(set(chat.conversations))
+        assert [first.id, call.id, call.id, last.id] == [each["turn_id"] for each in house.events.of("request_start")]
+        assert back.id != call.id
+
+
+async def test_a_turn_that_goes_on_keeps_its_number(autojump_clock: MockClock) -> None:
+    numbers: list[int] = []
+
+    async def watched(asked: Turn, context: RunContext, send: Send) -> RunFinished | RunFailed:
+        numbers.extend(run.turn_number for run in house.conversations.running())
+        return await house_brain(asked, context, send)
+
+    async with rooms(watched) as house:
+        chat = Chat(house, "ha")
+        for text in ("off lamp", "two", "off fan", "four"):
+            await chat.say(text)
+        assert [1, 1, 2, 3, 3, 4] == numbers

@@ -67,6 +67,31 @@ def test_real_turns_are_not_mistaken_for_housekeeping(asked: Turn) -> None:
     assert "" == recognise(asked)
 
 
+def test_open_webuis_review_of_its_memories_is_known_and_answered() -> None:
+    rules = Message("system", "You are Open WebUI's private memory reviewer. Return only valid JSON.")
+    review = turn(rules, "Existing memories:")
+    assert "memory_review" == recognise(review)
+    assert {"operations": []} == msgspec.json.decode(answer("memory_review", review))
+
+
+def test_further_openings_can_be_configured_and_retrieval_stays_a_real_turn() -> None:
+    openings = {"title_generation": ("Name this chat", ""), "tags_generation": ("Respond to the user",)}
+    how = settings.Housekeeping(openings=openings)
+    assert "title_generation" == recognise(turn("Name this chat: x"), how)
+    assert "title_generation" == recognise(turn("### Task:\nName this chat: x"), how)
+    assert "" == recognise(turn("Please name this chat"), how)
+    assert "" == recognise(turn("### Task:\nRespond to the user query using the provided context\nhi"), how)
+
+
+def test_how_it_is_known_can_be_chosen() -> None:
+    told = turn("hi", task="emoji_generation")
+    header, off = settings.Housekeeping(recognise="header"), settings.Housekeeping(recognise="off")
+    assert ["emoji_generation", ""] == [recognise(each, header) for each in (told, turn(TITLE))]
+    assert ["", ""] == [recognise(each, off) for each in (told, turn(TITLE))]
+    own = turn("Summarise", task="session_summary")  # what Thane asks for itself
+    assert ["session_summary"] * 2 == [recognise(own, how) for how in (header, off)]
+
+
 def test_what_the_request_says_of_itself_counts_first() -> None:
     assert "emoji_generation" == recognise(turn("hi", assistant("hello"), "more", task="emoji_generation"))
 

@@ -84,6 +84,16 @@ def test_the_marker_in_the_instructions_names_conversation_user_and_device() -> 
     )
 
 
+def test_a_marker_may_name_language_and_area_too() -> None:
+    prompt = "Be kind. KEY=17-3 USER=Ada DEV=abc LANG=nl AREA=Living Room\nBye."
+    found = identify({}, (Message("system", prompt),))
+    assert ("ha:17-3", "Ada", "abc", "nl", "Living Room") == (
+        *(found.conversation_id, found.user, found.device, found.language, found.area),
+    )
+    bare = identify({}, (Message("system", "KEY=17-3 USER=None DEV=None LANG=None AREA=None"),))
+    assert ("", "", "") == (bare.user, bare.language, bare.area)
+
+
 def test_a_marker_without_user_and_device_names_neither() -> None:
     caller = identify({}, [Message("system", "KEY=1.5-7 USER=None DEV=None")])
     assert ("ha:1.5-7", "", "") == (caller.conversation_id, caller.user, caller.device)

@@ -28,6 +28,7 @@ from thane.agent.attempts import Attempts
 from thane.agent.client_tools import Offer, offer_tools
 from thane.agent.delegating import own_tools
 from thane.agent.demand import Demand, choice_of, demands
+from thane.agent.home_prompt import keep_of_home_prompt
 from thane.agent.model_step import StepResult
 from thane.agent.prompt import circumstances, compose, system_prompt
 from thane.agent.routing import Routes
@@ -347,7 +348,10 @@ class _Run:
         caller = self._context.caller
         system = system_prompt(agent.house, self._context.language, overview_entities=self._settings.overview_entities)
         facts = circumstances(agent.now(), area=caller.area, user=caller.user)
-        self._messages = compose(system, facts, self._turn.messages)
+        messages = self._turn.messages
+        if caller.channel == "ha":
+            messages = keep_of_home_prompt(messages, self._settings.ha_prompt)
+        self._messages = compose(system, facts, messages)
 
     def _offered(self, own: Iterable[ToolSpec]) -> Offer:
         house = self._agent.house

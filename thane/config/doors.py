@@ -39,6 +39,8 @@ class Auth(Section, frozen=True):
     """Host names accepted besides loopback and this machine's own addresses, e.g. `thane.example.org`."""
     allowed_origins: tuple[str, ...] = ()
     """Web origins accepted besides Thane's own, e.g. `https://ha.example.org`."""
+    open_webui_secret: str = ""
+    """Open WebUI's `FORWARD_USER_INFO_HEADER_JWT_SECRET`: then only its signed tokens name its users."""
     session_days: Count = 30
     """How long a browser that was given a key stays signed in to the dashboard."""
 

@@ -16,6 +16,22 @@ class Loops(Section, frozen=True):
     """Past iterations and conversations that each loop shows."""
 
 
+class WhenBusy(Section, frozen=True):
+    owu: Literal["queue", "interrupt"] = "queue"
+    """What a message of Open WebUI's does while a turn of its conversation runs: wait, or end that turn."""
+    ha: Literal["queue", "interrupt"] = "queue"
+    """The same for Home Assistant's."""
+    api: Literal["queue", "interrupt"] = "queue"
+    """The same for those of all other clients."""
+
+
+class Housekeeping(Section, frozen=True):
+    recognise: Literal["content", "header", "off"] = "content"
+    """How Open WebUI's requests for itself are known: by a header or their first words, by a header alone, never."""
+    openings: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict[str, tuple[str, ...]])
+    """More first words of such requests, by kind, e.g. `title_generation: ["Name this chat"]`, for changed prompts."""
+
+
 class Conversations(Section, frozen=True):
     idle_seconds: Seconds = 1800.0
     """A conversation's loop ends after this long without a turn; the conversation itself stays."""
@@ -29,6 +45,10 @@ class Conversations(Section, frozen=True):
     """Pieces of an answer that may wait for a slow client before the model is slowed down."""
     home_assistant_idle_seconds: Seconds = 600.0
     """How long Home Assistant can continue a conversation; older ones are not taken up again by history."""
+    when_busy: WhenBusy = WhenBusy()
+    """What becomes of a message that arrives while a turn runs in its conversation."""
+    housekeeping: Housekeeping = Housekeeping()
+    """Open WebUI's requests for titles, tags and the like, which belong to no conversation."""
     record_seconds: Seconds = 10.0
     """Longest wait for the end of a turn to be on disk; a turn that is not stored in time fails."""
     remembered: Count = 1000

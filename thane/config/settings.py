@@ -14,7 +14,18 @@ import msgspec
 from thane.config.doors import Auth, Health, Limits, Listen, OllamaApi, Shutdown, Supervisor
 from thane.config.fields import Section
 from thane.config.house import Demo, HomeAssistant, HomeAssistantSubscribe
-from thane.config.keeping import Archive, Conversations, Dashboard, Events, Logging, Loops, Runs, Storage
+from thane.config.keeping import (
+    Archive,
+    Conversations,
+    Dashboard,
+    Events,
+    Housekeeping,
+    Logging,
+    Loops,
+    Runs,
+    Storage,
+    WhenBusy,
+)
 from thane.config.money import Budget, Budgets, Price
 from thane.config.providers import Anthropic, ModelProvider
 from thane.config.routing import Delegation, ProfileSettings, Routing
@@ -38,6 +49,7 @@ __all__ = [
     "Health",
     "HomeAssistant",
     "HomeAssistantSubscribe",
+    "Housekeeping",
     "Limits",
     "Listen",
     "Logging",
@@ -54,6 +66,7 @@ __all__ = [
     "Shutdown",
     "Storage",
     "Supervisor",
+    "WhenBusy",
 ]
 
 

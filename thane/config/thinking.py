@@ -101,6 +101,8 @@ class Brain(Section, frozen=True):
 class Agent(Section, frozen=True):
     client_tools: Literal["auto", "strip", "pass"] = "auto"
     """Tools that a request brings: `pass` to the model, `strip`, `auto`: strip Home Assistant's when linked to it."""
+    ha_prompt: Literal["keep", "extract", "drop"] = "extract"
+    """Home Assistant's instructions where Thane's own tools answer: `extract` leaves the owner's own words only."""
     max_steps: Count = 50
     """Model steps in one turn; then one last answer without tools."""
     repeated_calls: Count = 3

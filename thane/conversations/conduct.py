@@ -116,6 +116,8 @@ class Conductor:
         turn, facts = ticket.turn, ticket.recorder.facts
         if conversation is not None and turn.continues:
             turn = await self._with_history(ticket, conversation)
+        elif ticket.interrupted:
+            turn = msgspec.structs.replace(turn, messages=with_interrupted(turn.messages, ticket.interrupted))
         if facts.task:
             if not self._settings.models.default:
                 return await self._answer_task(ticket)
@@ -253,8 +255,29 @@ class Conductor:
                 stored=answer.key if answer else where.above,
                 is_cut_off=failed or ticket.left_early,
                 calls=tuple(call.id for call in answer.message.tool_calls) if answer else (),
+                turn_id=ticket.recorder.facts.turn_id,
             )
         )
+
+
+def with_interrupted(messages: tuple[Message, ...], interrupted: tuple[Ticket, ...]) -> tuple[Message, ...]:
+    """What a client sends, with what was said in the turns that its message ended, as far as it does not send that.
+
+    A client that speaks while it is answered knows no more than its own words of that turn, and seldom that much.
+    """
+    last = next((place for place in range(len(messages) - 1, -1, -1) if messages[place].role == "user"), len(messages))
+    before, new = list(messages[:last]), messages[last:]
+    for ticket in interrupted:
+        asked = next((each for each in reversed(ticket.turn.messages) if each.role == "user"), None)
+        text = ticket.recorder.text
+        if before[-2:-1] == [asked] and before[-1].role == "assistant" and text.startswith(before[-1].content.strip()):
+            continue  # the client shows what had come of the answer, and sends it
+        since = next((place for place in range(len(before), 0, -1) if before[place - 1].role == "assistant"), 0)
+        if asked is not None and asked not in before[since:]:
+            before.append(asked)
+        if text and (not before or before[-1].role != "assistant"):
+            before.append(Message("assistant", text))
+    return (*before, *new)
 
 
 def _forgotten(run: RunRecord) -> RunRecord:

@@ -75,7 +75,7 @@ class Conversation:
         """Nothing of what still runs in it is to be kept."""
         self.head = ""
         """Key of the last answer; "" when it is not known."""
-        self.turns = record.run_count
+        self.turns = record.turn_count
         self.last_used = trio.current_time()
         self.closed = False
         """Once it is, the next turn of this conversation gets a new loop."""
@@ -110,9 +110,9 @@ class Conversation:
                 retry_after=RETRY_SECONDS,
             )
 
-    def submit(self, ticket: Ticket) -> int:
-        """Queue a turn. Its position from 1, 0 when nothing of this conversation is ahead of it."""
-        self.turns += 1
+    def submit(self, ticket: Ticket, *, new: bool = True) -> int:
+        """Queue a run of a new turn, or of one that goes on. Its position from 1, 0 when nothing is ahead of it."""
+        self.turns += new
         self._queue.append(ticket)
         self._arrived.set()
         return len(self._queue) - (self._running is None)

@@ -7,11 +7,12 @@ They belong to no conversation, whoever's chat they quote. Pure. Its prompts wer
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from thane.conversations.words import cut
+from thane.config import settings
+from thane.conversations.words import RETRIEVAL, cut
 from thane.turn import Message, Role, Turn
 
 _TASK = "### Task:\n"
@@ -29,6 +30,11 @@ _WITHOUT_HEADING = {
     "Your task is to reflect the speaker's likely facial expression": "emoji_generation",
     "You have been provided with a set of responses": "moa_response_generation",
 }
+_SYSTEM = {
+    "Available Tools:": "function_calling",
+    "You are Open WebUI's private memory reviewer": "memory_review",
+}
+_DEFAULT = settings.Housekeeping()
 OWN_TASKS = frozenset({"session_summary", "fact_extraction", "compaction"})
 """What Thane asks a model for itself (`thane.conversations.asking`): the model that the turn names may be asked."""
 
@@ -52,26 +58,34 @@ _COMPACTED_LINES = 40
 _COMPACTED_CHARS = 200  # of a line
 
 
-def recognise(turn: Turn) -> str:
+def recognise(turn: Turn, how: settings.Housekeeping = _DEFAULT) -> str:
     """The kind of housekeeping that a turn asks for; "" for a real turn.
 
     What the request says of itself (`Caller.task`) counts first. By content, only a lone user message without tools
     can be housekeeping, and only from its first words on, so that nobody who quotes such a prompt is mistaken for it.
+    Retrieval, which opens like housekeeping, is a real turn, whatever the configuration says.
     """
-    if turn.caller.task:
-        return turn.caller.task
-    if turn.tools:
-        return ""
-    said = [message for message in turn.messages if message.role != "system"]
+    task = turn.caller.task
+    if task in OWN_TASKS or how.recognise == "off":
+        return task if task in OWN_TASKS else ""
+    if task or how.recognise == "header" or turn.tools:
+        return task
+    return _by_content(turn.messages, how.openings)
+
+
+def _by_content(messages: Sequence[Message], openings: Mapping[str, Sequence[str]]) -> str:
+    said = [message for message in messages if message.role != "system"]
     if len(said) != 1 or said[0].role != "user":
         return ""
-    if turn.messages[0].role == "system" and turn.messages[0].content.lstrip().startswith("Available Tools:"):
-        return "function_calling"
-    text = said[0].content.lstrip()
-    known = _WITHOUT_HEADING
-    if text.startswith(_TASK):
-        text, known = text.removeprefix(_TASK).lstrip(), _AFTER_TASK
-    return next((kind for opening, kind in known.items() if text.startswith(opening)), "")
+    text, bare = said[0].content.lstrip(), said[0].content.lstrip().removeprefix(_TASK).lstrip()
+    if text.startswith(RETRIEVAL):
+        return ""
+    rules = messages[0].content.lstrip() if messages[0].role == "system" else ""
+    own = {first.strip(): kind for kind, given in openings.items() for first in given if first.strip()}
+    for words, known in ((rules, _SYSTEM), (bare, own), (bare, _WITHOUT_HEADING if bare == text else _AFTER_TASK)):
+        if kind := next((kind for first, kind in known.items() if words.startswith(first)), ""):
+            return kind
+    return ""
 
 
 def title_of(text: str) -> str:
@@ -158,6 +172,7 @@ _ANSWERS: dict[str, Callable[[str], str]] = {
     "autocomplete_generation": lambda _prompt: _json("text", ""),
     "image_prompt_generation": lambda prompt: _json("prompt", _first_words(prompt)),
     "function_calling": lambda _prompt: _json("tool_calls", []),
+    "memory_review": lambda _prompt: _json("operations", []),
     "emoji_generation": lambda _prompt: "🙂",
     "moa_response_generation": _first_response,
     "context_compaction": _compacted,

@@ -35,3 +35,4 @@ class LiveRun(msgspec.Struct, frozen=True):
     spans: tuple[Span, ...]
     task: str = ""
     parent_run_id: str = ""  # of the run that delegated this one
+    turn_id: str = ""  # the first run of its turn

@@ -90,6 +90,14 @@ class Lookup:
                 return self._below(history, index, conversation_id)
         return place(history, history.answer + 1, conversation_id)
 
+    def turn_of(self, conversation_id: str, where: Place) -> str:
+        """The turn that goes on where a client comes back with the results of its own tools; "" for a new turn."""
+        words = self._remembered.get(conversation_id)
+        comes_back = bool(where.asked) and where.asked[0].message.role == "tool"
+        if words is None or not words.calls or not comes_back or where.asked[0].parent_key != words.stored:
+            return ""
+        return words.turn_id or words.run_id
+
     async def _holders(self, history: History, index: int) -> tuple[Holder, ...]:
         """The conversations in which Thane gave answer `index` of the history, or one that begins with it."""
         holders = await self._archive.holders(history.keys[index])

@@ -58,6 +58,8 @@ class RunFacts(msgspec.Struct, frozen=True):
     turn_number: int
     task: str = ""
     parent_run_id: str = ""
+    turn_id: str = ""
+    """The first run of the turn, where this one goes on with it."""
 
 
 class Recorder:
@@ -121,7 +123,12 @@ class Recorder:
         self._what = "thinking"
         facts = self.facts
         self._publish(
-            "request_start", request_id=facts.run_id, channel=facts.channel, profile=facts.profile, title=facts.title
+            "request_start",
+            request_id=facts.run_id,
+            turn_id=facts.turn_id or facts.run_id,
+            channel=facts.channel,
+            profile=facts.profile,
+            title=facts.title,
         )
 
     def observe(self, batch: Batch) -> None:
@@ -182,6 +189,7 @@ class Recorder:
             spans=self._spans.view(),
             task=facts.task,
             parent_run_id=facts.parent_run_id,
+            turn_id=facts.turn_id or facts.run_id,
         )
 
     def opening(self, state: RunState) -> RunRecord:
@@ -198,6 +206,7 @@ class Recorder:
             title=self._redactor.text(facts.title),
             task=facts.task,
             parent_run_id=facts.parent_run_id,
+            turn_id=facts.turn_id or facts.run_id,
         )
 
     def end(self, final: RunFinished | RunFailed, cancelled_by: str = "") -> RunRecord:

@@ -43,6 +43,9 @@ class LastWords(msgspec.Struct, frozen=True):
     calls: tuple[str, ...] = ()
     """Ids of the calls that the client was asked to run."""
 
+    turn_id: str = ""
+    """The turn's first run, where that is another one."""
+
     @property
     def before(self) -> tuple[str, ...]:
         """Digests of the last messages up to the answer before the last thing that the user asked."""

@@ -28,6 +28,8 @@ class Ticket:
         self.line = trio.CancelScope()
         """Of the waiting for a slot."""
         self.cancelled_by = ""
+        self.interrupted: tuple[Ticket, ...] = ()
+        """What was ended for this one: it is to see what was said there."""
         self.left_early = False
         """The client was gone before it had the whole answer, as far as can be known."""
         self.reply, self.batches = trio.open_memory_channel[Batch](reply_batches)

@@ -194,7 +194,7 @@ class Conversations:
 
     async def _accept(self, turn: Turn) -> Ticket:
         self._check_open()
-        task = housekeeping.recognise(turn)
+        task = housekeeping.recognise(turn, self._limits.housekeeping)
         if task:
             return self._accept_task(turn, task)
         where, record = await self._find(turn)
@@ -228,6 +228,8 @@ class Conversations:
         live = self._live.get(where.conversation_id)
         known = live.record if live else record
         conversation = self._live.open(known or self._new_record(turn, where.conversation_id))
+        going_on = self._lookup.turn_of(conversation.record.id, where)
+        interrupted = () if going_on else self._interrupt(conversation, turn, where)
         conversation.check_room()
         profile = self._profiles.find(turn.model)
         facts = RunFacts(
@@ -238,15 +240,31 @@ class Conversations:
             profile=profile.name if profile else turn.model,
             title=last_title(turn.messages),
             conversation_title=conversation.record.title,
-            turn_number=conversation.turns + 1,
+            turn_number=conversation.turns if going_on else conversation.turns + 1,
+            turn_id=going_on,
         )
         ticket = self._ticket(turn, where, facts, conversation)
-        position = conversation.submit(ticket)
+        ticket.interrupted = interrupted
+        position = conversation.submit(ticket, new=not going_on)
         self._archive.run_started(conversation.record, ticket.recorder.opening("queued" if position else "running"))
         if position:
             ids = {"run_id": facts.run_id, "conversation_id": facts.conversation_id}
             conversation.loop.publish("loop_queued", position=position, **ids)
         return ticket
+
+    def _interrupt(self, conversation: Conversation, turn: Turn, where: Place) -> tuple[Ticket, ...]:
+        """End what runs or waits in the conversation, where its channel wants that; what was ended, oldest first.
+
+        Not the same message for another model, nor the same one again: those stand beside it.
+        """
+        if getattr(self._limits.when_busy, turn.caller.channel) != "interrupt":
+            return ()
+        others = [
+            ticket
+            for ticket, its in tuple(self._tickets.values())
+            if its is conversation and ticket.phase in ("queued", "running") and ticket.place.key != where.key
+        ]
+        return tuple(ticket for ticket in others if self.cancel(ticket.run_id, "interrupted"))
 
     def _accept_task(self, turn: Turn, task: str) -> Ticket:
         facts = RunFacts(

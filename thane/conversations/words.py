@@ -12,7 +12,9 @@ TITLE_CHARS = 24
 GIVEN_TITLE_CHARS = 80
 """Longest title that is given to a conversation later, by a person or by a model."""
 
-_RETRIEVAL = "### Task:\nRespond to the user query using the provided context"
+RETRIEVAL = "### Task:\nRespond to the user query using the provided context"
+"""How Open WebUI's prompt for retrieval begins, which is a real turn."""
+
 _NAMELESS = "conversation"
 
 
@@ -22,7 +24,7 @@ def spoken(content: str) -> str:
     Its template ends in `</context>` and the query follows; older ones put it in `<user_query>` (CLIENTS.md).
     """
     text = content.strip()
-    if not text.startswith(_RETRIEVAL):
+    if not text.startswith(RETRIEVAL):
         return text
     rest = text.rpartition("</context>")[2].strip()
     if rest.startswith("<user_query>"):

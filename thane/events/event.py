@@ -25,7 +25,9 @@ class Event(msgspec.Struct, frozen=True):
 
 KINDS: dict[Source, dict[str, str]] = {
     "agent": {
-        "request_start": "A turn was accepted: run_id, request_id, conversation_id, loop_id, channel, profile, title",
+        "request_start": (
+            "A turn was accepted: run_id, request_id, turn_id, conversation_id, loop_id, channel, profile, title"
+        ),
         "routed": (
             "It is decided which model answers: run_id, model, provider, reasoning, complexity, intent, candidates"
         ),

@@ -26,6 +26,7 @@ from thane.turn import AgentEvent, RunFailed, RunFinished, Usage
 from thane.wire.chat import ChatRequest, Encoder, Opening
 from thane.wire.codecs import Codec
 from thane.wire.errors import Refusal
+from thane.wire.open_webui_token import trusted
 
 _log = structlog.get_logger("thane.http")
 
@@ -44,7 +45,13 @@ async def read(rooms: Rooms, codec: Codec) -> ChatRequest:
     """The request that Quart is handling, decoded. Raises ClientError."""
     body: bytes = await request.body
     limits = rooms.settings.limits
-    headers = {name.lower(): value for name, value in request.headers.items()}
+    headers, why = trusted(
+        {name.lower(): value for name, value in request.headers.items()},
+        rooms.settings.auth.open_webui_secret,
+        rooms.clock.time(),
+    )
+    if why:
+        _log.warning("a user's token is not believed", reason=why, header="X-OpenWebUI-User-Jwt")
     return codec.decode(read_json(body, limits=limits, tolerant=True), headers, limits)
 
 

@@ -27,7 +27,11 @@ _HOME_ASSISTANT_PROMPTS = (
 _HOME_ASSISTANT_TIME = re.compile(r"Current time is \d\d:\d\d:\d\d\. Today's date is \d{4}-\d\d-\d\d")
 _AREA = re.compile(r"You are in area (.+?)(?: \(floor [^)\n]*\))? and all generic commands")
 _AREA_LINE = re.compile(r"You are in area ([^\n]+)")
-_MARKER = re.compile(r"\bKEY=(?P<key>\S+) USER=(?P<user>[^\n]*?) DEV=(?P<device>\S*)")
+_MARKER = re.compile(
+    r"\bKEY=(?P<key>\S+) USER=(?P<user>[^\n]*?) DEV=(?P<device>\S*)"
+    r"(?: LANG=(?P<language>\S*))?(?: AREA=(?P<area>[^\n]*))?"
+)
+"""The owner may put the last two in as well: the area for agents whose prompt does not name it."""
 _NOBODY = ("", "None", "none", "null", "unknown")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
 
@@ -45,6 +49,7 @@ def identify(
     metadata: Any = body.get("metadata")
     if not isinstance(metadata, Mapping):
         metadata = {}
+    accepted = headers.get("accept-language", "")
     return Caller(
         channel=_channel(headers, prompt, tools, marked=marker is not None),
         conversation_id=_first(
@@ -65,8 +70,8 @@ def identify(
             metadata.get("user"),
         ),
         device=_first(body.get("device"), marker["device"] if marker else ""),
-        area=_first(body.get("area"), _area(prompt)),
-        language=_language(body.get("language"), headers.get("accept-language", "")),
+        area=_first(body.get("area"), _area(prompt), marker["area"] if marker else ""),
+        language=_language(body.get("language"), marker["language"] if marker else "", accepted),
         task=_first(headers.get("x-thane-task"), metadata.get("task")),
         user_agent=headers.get("user-agent", "")[:_LONGEST],
     )
@@ -95,9 +100,9 @@ def _area(prompt: str) -> str:
     return found[1].strip(" .") if found else ""
 
 
-def _language(asked: object, accepted: str) -> str:
-    """The language asked for, or the one that a browser prefers (RFC 9110, 12.5.4: the first is taken)."""
-    for tag in (asked, accepted.split(",", maxsplit=1)[0].split(";", maxsplit=1)[0].strip()):
+def _language(asked: object, marked: str | None, accepted: str) -> str:
+    """The language asked for, or marked, or the one that a browser prefers (RFC 9110, 12.5.4: the first is taken)."""
+    for tag in (asked, marked, accepted.split(",", maxsplit=1)[0].split(";", maxsplit=1)[0].strip()):
         if isinstance(tag, str) and _LANGUAGE.fullmatch(tag):
             return tag.replace("_", "-")
     return ""
