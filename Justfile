@@ -47,6 +47,10 @@ e2e *names: (_sync "dev")
     done
     exec .venv/bin/python -m pytest -m e2e --timeout 900 ${paths:-tests/e2e}
 
+# Run the test suites of others and the raw wire's against the real program: all, or any of wire, clients, langchain, openai, openapi
+conformance *suites: (_sync "conformance")
+    @exec .cache/conformance/venv/bin/python -m tests.conformance "$@"
+
 # Write the reference pages that come from the code
 docs: (_sync "dev")
     .venv/bin/python scripts/docs.py
@@ -70,7 +74,8 @@ lock *args:
     compile "$@" --python-version 3.13 ../pyproject.toml -o runtime.txt
     compile "$@" --python-version 3.13 build.in -c runtime.txt -o build.txt
     compile "$@" --python-version 3.13 ../pyproject.toml build.in dev.in -c runtime.txt -c build.txt -o dev.txt
+    compile "$@" --python-version 3.13 ../pyproject.toml build.in conformance.in -c dev.txt -o conformance.txt
 
-# Make `.venv` hold the locked set NAME and the package itself
+# Make `.venv` (for `conformance`, one of its own) hold the locked set NAME and the package itself
 _sync name:
     @./scripts/sync "{{ name }}"

@@ -181,8 +181,13 @@ class FakeOllama:
         counts = {"total_duration": 2_000_000, "prompt_eval_count": 3}
         return _json(200, {"model": model.name, "embeddings": vectors} | counts)
 
+    def reply_to(self, request: Request) -> Reply:
+        """What a chat request gets. Overridden by a model that answers what it is asked."""
+        del request
+        return self._script.popleft() if self._script else self.default
+
     async def _chat(self, request: Request, reader: _Reader, stream: trio.abc.Stream) -> bool:
-        reply = self._script.popleft() if self._script else self.default
+        reply = self.reply_to(request)
         if reply.status != 200:
             await stream.send_all(_json(reply.status, {"error": reply.error}))
             return True
@@ -302,7 +307,13 @@ async def open_fake_ollama(
     record: bool = True,
 ) -> AsyncGenerator[FakeOllama]:
     """Run the server on loopback; leaving the context closes it and every connection. `port` 0 is any free one."""
-    fake = FakeOllama(default, models, record=record)
+    async with open_server(FakeOllama(default, models, record=record), port) as fake:
+        yield fake
+
+
+@asynccontextmanager
+async def open_server[Fake: FakeOllama](fake: Fake, port: int = 0) -> AsyncGenerator[Fake]:
+    """Run this server, as `open_fake_ollama` does."""
     async with trio.open_nursery() as nursery:
         listeners = await trio.open_tcp_listeners(port, host="127.0.0.1")
         fake.port = listeners[0].socket.getsockname()[1]
