@@ -63,6 +63,7 @@ def test_its_json_has_the_keys_that_are_asked_for() -> None:
 def test_it_plays_what_is_written() -> None:
     reply = oblige(asked('play: [["say",["a","b"]],["fail","broken"]]', tools=[ADD]))
     assert (Say(("a", "b")), Fail("broken")) == reply.steps
+    assert (Say(("a",)), Stop()) == oblige(asked('play: [["say",["a"]]]\n\nIt is noon.')).steps
     assert (503, "busy") == ((reply := oblige(asked('play: [["status",503,"busy"]]'))).status, reply.error)
 
 
