@@ -173,6 +173,7 @@ class Builder:
             circuits=circuits,
             candidates=routes.candidates,
             embedder=await self._open_embedder(catalogue),
+            provider=catalogue.get,
         )
         retention = Retention(database, settings.runs, bus, self._clock)
         return Built(rooms, supervisor, catalogue, native, ollama, journal, retention)

@@ -23,7 +23,7 @@ from thane.http.ollama.app import build_ollama
 from thane.http.rooms import Rooms
 from thane.ids import Ids
 from thane.models.embeddings import Embedder
-from thane.models.provider import ModelInfo
+from thane.models.provider import ModelInfo, Provider
 from thane.testing.clock import TrioClock
 from thane.testing.serving import Answer, Served, serving
 from thane.turn import AgentEvent, Batch, RunFailed, RunFinished, RunStarted, Text, ToolCall, Turn, Usage
@@ -132,6 +132,7 @@ async def site(
     settings: Settings | None = None,
     models: tuple[ModelInfo, ...] = (ModelInfo("embedded", "embedded"),),
     embedder: Embedder | None = None,
+    provider: Provider | None = None,
 ) -> AsyncGenerator[Site]:
     """Around the block, both listeners are served."""
     settings = settings or Settings()
@@ -155,6 +156,7 @@ async def site(
             health=Health(settings.health, clock, bus, source),
             models=lambda: models,
             embedder=embedder,
+            provider=lambda name: provider if provider is not None and provider.name == name else None,
         )
         native: Any = build_native(rooms)
         ollama: Any = build_ollama(rooms)

@@ -22,18 +22,23 @@ if TYPE_CHECKING:
     from thane.loops.registry import LoopRegistry
     from thane.memory.archive import Archive
     from thane.models.embeddings import Embedder
-    from thane.models.provider import ModelInfo
+    from thane.models.provider import ModelInfo, Provider
     from thane.router.circuit import Circuits
     from thane.router.decisions import Decisions
     from thane.router.models import Model
     from thane.version import Version
 
 
+def no_provider(_name: str) -> Provider | None:
+    """Where there are none."""
+    return None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rooms:
     """Collaborators of the routes. `models` lists the models that providers have now; `started_at` is epoch seconds.
 
-    `statistics` gives the counters of each long-lived part, by its name.
+    `provider` finds one by its name. `statistics` gives the counters of each long-lived part, by its name.
     `embedder` is the model server that makes embeddings, where there is one; `candidates` are the models that Thane may
     choose by itself, `circuits` those of them that keep failing, `decisions` what was chosen.
     """
@@ -52,6 +57,7 @@ class Rooms:
     health: Health
     models: Callable[[], tuple[ModelInfo, ...]]
     embedder: Embedder | None = None
+    provider: Callable[[str], Provider | None] = no_provider
     decisions: Decisions | None = None
     circuits: Circuits | None = None
     candidates: Callable[[], tuple[Model, ...]] = tuple

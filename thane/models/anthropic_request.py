@@ -18,6 +18,7 @@ from thane.turn import JSON, Message, Options
 _KEEP = {"cache_control": {"type": "ephemeral"}}
 _LEAST_THINKING = 1024  # tokens; the API refuses less
 _EFFORT = {"low": 0.5, "medium": 1.0, "high": 2.0, "max": 4.0}
+_CHOICES: dict[str, JSON] = {"none": {"type": "none"}, "required": {"type": "any"}}
 _BEFORE = "(The beginning of this conversation is left out.)"
 _JSON = "Answer with JSON only: no words around it, no code fence."
 _encoder = msgspec.json.Encoder()
@@ -36,12 +37,15 @@ def encode_request(request: ModelRequest, provider: ModelProvider, thoughts: Map
             for tool in request.tools
         ]
         body["tools"] = tools
+        if request.tool_choice != "auto":
+            body["tool_choice"] = _CHOICES.get(request.tool_choice) or {"type": "tool", "name": request.tool_choice}
     if system:
         body["system"] = [{"type": "text", "text": text} for text in system]
     body["messages"] = messages
     if provider.cache_prompts:
         _mark(body, stable)
-    body |= _sampling(request.options, provider, may_think=_may_think(request.messages, thoughts))
+    free = request.tool_choice == "auto"  # the API refuses to think and to be told which tool to call
+    body |= _sampling(request.options, provider, may_think=free and _may_think(request.messages, thoughts))
     return _encoder.encode(body)
 
 

@@ -14,10 +14,11 @@ from typing import Any
 import msgspec
 
 from thane.ids import Ids
-from thane.models import embeddings
+from thane.models import embeddings, loading
 from thane.models.context import ContextSizes, Sent
 from thane.models.counts import counted, prompt_tokens
 from thane.models.embeddings import Embeddings, EmbedRequest
+from thane.models.loading import LoadRequest
 from thane.models.names import runs_elsewhere
 from thane.models.ollama_format import AnswerReader, encode_request
 from thane.models.provider import ModelError, ModelInfo, ModelRequest, ModelStream
@@ -124,6 +125,12 @@ class OllamaProvider:
         except msgspec.DecodeError as error:
             text = "The model server sent something that is no embedding."
             raise self._server.failures.error(text, temporary=False) from error
+
+    async def load(self, request: LoadRequest) -> None:
+        """See `Loader.load`. The first-token time-out bounds it."""
+        await self._ask(
+            "POST", loading.PATH, loading.encode(request), model=request.model, seconds=self._server.first_seconds
+        )
 
     async def _describe(self, entry: _Entry) -> ModelInfo:
         name = entry.model or entry.name

@@ -280,8 +280,16 @@ def encode_request(request: ModelRequest, *, local: bool, completion_tokens: boo
     }
     if request.tools:
         body["tools"] = [{"type": "function", "function": tool} for tool in request.tools]
+        if request.tool_choice != "auto":
+            body["tool_choice"] = _choice(request.tool_choice)
     body |= _sampling(request.options, local=local, completion_tokens=completion_tokens)
     return _encoder.encode(body)
+
+
+def _choice(choice: str) -> JSON | str:
+    if choice in ("none", "required"):
+        return choice
+    return {"type": "function", "function": {"name": choice}}
 
 
 def _sampling(options: Options, *, local: bool, completion_tokens: bool) -> JSON:

@@ -156,6 +156,8 @@ class FakeOllama:
                 answer = _json(200, {"models": [_tags_entry(model) for model in self.models]})
             case "/api/show":
                 answer = self._shown(request.body.get("model") or request.body.get("name"))
+            case "/api/generate":
+                answer = self._loaded(request.body)
             case "/api/embed" | "/api/embeddings":
                 answer = self._embedded(request.body, older=request.path == "/api/embeddings")
             case _:
@@ -167,6 +169,13 @@ class FakeOllama:
             if model.name == name:
                 return _json(200, _show_answer(model))
         return _json(404, {"error": f"model '{name}' not found"})
+
+    def _loaded(self, body: JSON) -> bytes:
+        """A model is loaded, or unloaded; one that says something is asked by `/api/chat` alone."""
+        if body["model"] not in {model.name for model in self.models}:
+            return _json(404, {"error": f"model '{body['model']}' not found"})
+        reason = "unload" if body.get("keep_alive") == 0 else "load"
+        return _json(200, {"model": body["model"], "response": "", "done": True, "done_reason": reason})
 
     def _embedded(self, body: JSON, *, older: bool) -> bytes:
         """The vectors of `vector_of`, by the newer path with length 1, as Ollama makes them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from quart import Blueprint, Response
 
+from thane.http.loading import load
 from thane.http.ollama.naming import known
 from thane.http.replies import read, refuse_with, reply
 from thane.http.rooms import Rooms
@@ -19,13 +20,13 @@ def routes(rooms: Rooms) -> Blueprint:
 
     @blueprint.post("/api/chat")
     async def chat() -> Response:
-        """Ollama's chat, streaming unless `"stream":false`. Without messages it loads a model, or with `keep_alive` 0
-        unloads it: nothing is done, for Thane's models need no loading, and that is answered as done."""
+        """Ollama's chat, streaming unless `"stream":false`. Without messages its model server loads the model, or
+        with `keep_alive` 0 unloads it; for a profile, the default model."""
         request = await read(rooms, OLLAMA)
         reason = load_reason(request.turn)
         if reason is None:
             return await reply(rooms, OLLAMA, request)
-        known(rooms, request.turn.model)
+        await load(rooms, known(rooms, request.turn.model), request.turn)
         return Response(loaded(request, reason, rooms.clock), content_type=OllamaWhole.content_type)
 
     return blueprint

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from quart import Blueprint, Response
 
+from thane.http.loading import load
 from thane.http.ollama.naming import known
 from thane.http.replies import read, refuse_with, reply
 from thane.http.rooms import Rooms
@@ -21,13 +22,14 @@ def routes(rooms: Rooms) -> Blueprint:
     async def generate() -> Response:
         """Ollama's answer to one `prompt`, streaming unless `"stream":false`. Each prompt begins a new conversation;
         with the `context` of an answer it continues that one. `raw` changes nothing but that no `context` is given;
-        `suffix` and `template` are refused. Without a prompt it loads a model, or with `keep_alive` 0 unloads it, as
-        `/api/chat` does without messages."""
+        `suffix` and `template` are refused. Without a prompt its model server loads the model, or with
+        `keep_alive` 0 unloads it; for a profile, the default model."""
         request = await read(rooms, OLLAMA_GENERATE)
-        known(rooms, request.turn.model)
+        offer = known(rooms, request.turn.model)
         reason = load_reason(request.turn)
         if reason is None:
             return await reply(rooms, OLLAMA_GENERATE, request)
+        await load(rooms, offer, request.turn)
         return Response(loaded(request, reason, rooms.clock), content_type=GenerateWhole.content_type)
 
     return blueprint
