@@ -143,6 +143,7 @@ class Builder:
                 clock=self._clock,
                 ids=self._ids,
                 accounts=ledger,
+                context_of=catalogue.context_of,
             )
         )
         supervisor = Supervisor(settings.supervisor, bus, self._random)

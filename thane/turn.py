@@ -93,6 +93,7 @@ class Turn(msgspec.Struct, frozen=True):
     options: Options = Options()
     caller: Caller = Caller()
     continues: bool = False
+    exclude_tools: tuple[str, ...] = ()
 
 
 class Usage(msgspec.Struct, frozen=True):

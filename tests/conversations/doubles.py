@@ -19,6 +19,7 @@ from thane.events.event import Publisher
 from thane.ids import Ids
 from thane.loops.registry import LoopRegistry, open_registry
 from thane.memory.archive import Archive
+from thane.memory.lately import Lately
 from thane.memory.prompts import KeptPrompt, Packer, read_prompt
 from thane.memory.records import (
     ConversationPage,
@@ -62,6 +63,7 @@ class FakeArchive:
         self.stored: dict[str, RunRecord] = {}
         self.said: list[MessageRecord] = []
         self.prompts: dict[str, KeptPrompt] = {}
+        self.earlier: tuple[Lately, ...] = ()
         self.delay = 0.0
         self.fails = False
         self.asked = 0
@@ -101,6 +103,10 @@ class FakeArchive:
     async def messages(self, conversation_id: str) -> tuple[MessageRecord, ...]:
         await trio.sleep(self.delay)
         return self.of(conversation_id)
+
+    async def lately(self, *, since: float, most: int, runs: int) -> tuple[Lately, ...]:
+        await trio.sleep(self.delay)
+        return self.earlier
 
     async def holders(self, key: str) -> tuple[Holder, ...]:
         await trio.sleep(self.delay)

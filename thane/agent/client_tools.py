@@ -66,6 +66,7 @@ def offer_tools(turn: Turn, own: Iterable[ToolSpec], mode: Mode, *, linked: bool
     ours: tuple[ToolSpec, ...] = ()
     if turn.options.format is None and not required:
         taken = client | {_short(name) for name in client} if client_house else client
+        taken = taken.union(turn.exclude_tools)
         ours = tuple(tool for tool in own if tool.name not in taken and not (client_house and is_house_tool(tool.name)))
     return Offer((*ours, *theirs), frozenset(tool.name for tool in ours), client, client_house)
 

@@ -52,7 +52,8 @@ class Runs(Protocol):
 
 
 class Conductor:
-    """Runs tickets. `deliver` is told each run's last event, when it is recorded; it must not block or raise."""
+    """Runs tickets. `deliver` is told each run's last event, when it is recorded; it must not block or raise.
+    `context_of` tells how many tokens a model can take, 0 where it is not known."""
 
     def __init__(
         self,
@@ -65,6 +66,7 @@ class Conductor:
         clock: Clock,
         ids: Ids,
         deliver: Callable[[Ticket, Final], None],
+        context_of: Callable[[str], int],
     ) -> None:
         self._settings = settings
         self._agent = agent
@@ -74,6 +76,7 @@ class Conductor:
         self._clock = clock
         self._ids = ids
         self._deliver = deliver
+        self._context_of = context_of
 
     async def run(self, ticket: Ticket, conversation: Conversation | None, iteration: Iteration | None) -> Final:
         """Run a ticket that has its slot; how it ended. Raises IterationFailed, for its loop to count, if it failed."""
@@ -97,6 +100,8 @@ class Conductor:
                 ticket.cancelled_by = ticket.cancelled_by or _stopper(iteration)
                 final = self._cancelled(ticket)
             final = await self._end(ticket, conversation, final)  # noqa: ASYNC102 - it shields itself, with a deadline
+            if iteration is not None:
+                iteration.context_window = self._context_of(iteration.model)
         if isinstance(final, RunFailed) and final.failure != "cancelled":
             raise IterationFailed(final.message)
         return final

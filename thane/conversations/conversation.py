@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ import trio
 
 from thane.config import settings
 from thane.conversations.ticket import Ticket
+from thane.conversations.words import loop_name
 from thane.errors import ClientError
 from thane.loops.loop import EndLoop, Loop, Wake
 from thane.memory.records import ConversationRecord, TitleBy
@@ -18,12 +20,18 @@ from thane.memory.records import ConversationRecord, TitleBy
 RETRY_SECONDS = 2.0
 """When a refused client may try again: about the length of a short turn."""
 
+_TOLD_PLACES = 10  # of all that wait for a slot: further back each step forward is no news, and would be many events
+
 
 class Slots:
-    """How many turns run at a time in all. First come, first served."""
+    """How many turns run at a time in all. First come, first served.
 
-    def __init__(self, total: int) -> None:
+    `moved` is told of the first that wait, and their places from 1, whenever one before them has gone.
+    """
+
+    def __init__(self, total: int, moved: Callable[[Ticket, int], None] | None = None) -> None:
         self._limiter = trio.CapacityLimiter(total)
+        self._moved = moved
         self._line: dict[Ticket, None] = {}
 
     def acquire_nowait(self, ticket: Ticket) -> bool:
@@ -43,13 +51,20 @@ class Slots:
             with line:
                 await self._limiter.acquire_on_behalf_of(ticket)
         finally:
+            place = next(place for place, each in enumerate(self._line) if each is ticket)
             del self._line[ticket]
+            self._tell_places(place)
         if line.cancel_called and not line.cancelled_caught:  # in the very moment that it got its slot
             self.release(ticket)
         return not line.cancel_called
 
     def release(self, ticket: Ticket) -> None:
         self._limiter.release_on_behalf_of(ticket)
+
+    def _tell_places(self, first: int) -> None:
+        if self._moved is not None:
+            for place, ticket in enumerate(islice(self._line, first, _TOLD_PLACES), first + 1):
+                self._moved(ticket, place)
 
     def places(self) -> dict[Ticket, int]:
         """Who waits for a slot, and in which place, from 1."""
@@ -90,6 +105,7 @@ class Conversation:
         """It has a new title, also on its loop."""
         self.record = msgspec.structs.replace(self.record, title=title, title_by=by)
         self.about["title"] = title
+        self.loop.rename(loop_name(self.record.channel, title), title=title, conversation_id=self.record.id)
 
     @property
     def is_idle(self) -> bool:
@@ -126,8 +142,21 @@ class Conversation:
 
     def remove(self, ticket: Ticket) -> None:
         """Take a queued turn out, wherever it stands."""
+        place = self._queue.index(ticket)
         self._queue.remove(ticket)
         ticket.line.cancel()
+        self._tell_positions(place)
+
+    def _tell_positions(self, first: int) -> None:
+        """Those from this place on have moved up by one."""
+        for place, ticket in enumerate(islice(self._queue, first, None), first + (self._running is not None)):
+            if place:  # the one at the front has its place among those that wait for a slot
+                self.tell_position(ticket, place)
+
+    def tell_position(self, ticket: Ticket, position: int) -> None:
+        """Publish the place that a turn waits in."""
+        ids = {"run_id": ticket.run_id, "conversation_id": ticket.conversation_id}
+        self.loop.publish("loop_queued", position=position, **ids)
 
     def take_all(self) -> tuple[Ticket, ...]:
         """Take out every queued turn: the loop has ended."""
@@ -145,14 +174,12 @@ class Conversation:
             ticket = self._queue[0]
             if not self._slots.acquire_nowait(ticket):
                 self.loop.enter("queued")
-                position = self._slots.statistics()[1] + 1
-                self.loop.publish(
-                    "loop_queued", run_id=ticket.run_id, conversation_id=ticket.conversation_id, position=position
-                )
+                self.tell_position(ticket, self._slots.statistics()[1] + 1)
                 if not await self._slots.acquire(ticket):
                     continue
             self._queue.popleft()
             self._running = ticket
+            self._tell_positions(0)
             return Wake(ticket, ticket.conversation_id, ticket.run_id)
 
     def finish(self, ticket: Ticket) -> None:

@@ -331,6 +331,9 @@ class Recorder:
         iteration.model = record.model
         iteration.input_tokens = record.usage.input_tokens
         iteration.output_tokens = record.usage.output_tokens
+        if record.steps:
+            last = record.steps[-1].usage
+            iteration.context_tokens = last.input_tokens + last.output_tokens
         for call in record.tool_calls:
             iteration.tools_used[call.name] = iteration.tools_used.get(call.name, 0) + 1
         iteration.summary["state"] = record.state

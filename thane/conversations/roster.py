@@ -8,12 +8,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+import trio
+
 from thane.config import settings
 from thane.conversations.conversation import Conversation, Slots
+from thane.conversations.revival import past
 from thane.conversations.words import loop_name
 from thane.loops.loop import Iteration, Loop, LoopSpec
 from thane.loops.pace import Pace
 from thane.loops.registry import LoopRegistry
+from thane.loops.spec import Past
+from thane.memory.lately import Lately
 from thane.memory.records import ConversationRecord
 from thane.turn import Channel
 
@@ -61,13 +66,20 @@ class Roster:
         if self._live.get(conversation.record.id) is conversation:
             self._live[conversation.record.id] = self._live.pop(conversation.record.id)
 
+    def restore(self, lately: Lately, idle_seconds: float) -> None:
+        """Bring back a conversation that was spoken in this long ago, as it was when Thane ended."""
+        if len(self._live) >= self._limits.max_live or lately.record.id in self._live:
+            return
+        conversation = self._revive(lately.record, past(lately))
+        conversation.last_used = trio.current_time() - idle_seconds
+
     async def stop(self, reason: str) -> None:
         """Stop every conversation's loop, each channel's for at most `loops.stop_seconds`."""
         for parent in tuple(self._parents.values()):
             if self._loops.get(parent.id) is not None:  # else it was stopped, or the whole tree is being cancelled
                 await self._loops.stop(parent.id, reason)
 
-    def _revive(self, record: ConversationRecord) -> Conversation:
+    def _revive(self, record: ConversationRecord, before: Past | None = None) -> Conversation:
         """A loop for a conversation that has none, new or known."""
         self._make_room()
         conversation = Conversation(record, self._limits, self._slots, self._is_crowded)
@@ -89,6 +101,7 @@ class Roster:
                 metadata=conversation.about,
                 ended=partial(self._ended, conversation),
                 queued=lambda: conversation.queued,
+                past=before or Past(),
             )
         )
         self._live[record.id] = conversation

@@ -7,7 +7,7 @@ conversation and no loop and run beside them.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -16,6 +16,7 @@ import trio
 
 from thane.clock import Clock
 from thane.config.settings import Settings
+from thane.conversations import facts as run_facts
 from thane.conversations import housekeeping, identity
 from thane.conversations.conduct import Conductor, Final, Runs
 from thane.conversations.conversation import Conversation, Slots
@@ -25,8 +26,9 @@ from thane.conversations.recorder import Recorder, RunFacts
 from thane.conversations.remembered import Remembered
 from thane.conversations.roster import Roster
 from thane.conversations.shelf import Shelf
+from thane.conversations.tasks import TaskRunner
 from thane.conversations.ticket import Ticket
-from thane.conversations.words import first_title, last_title, title
+from thane.conversations.words import first_title
 from thane.errors import ClientError
 from thane.events.event import Publisher
 from thane.ids import Ids
@@ -41,7 +43,6 @@ from thane.turn import Batch, RunFinished, Turn
 
 _log = structlog.get_logger("thane.conversations")
 
-HOUSEKEEPING_PROFILE = "thane:local"
 _DRAINING_RETRY_SECONDS = 5.0
 
 
@@ -80,6 +81,7 @@ class Conversations:
         clock: Clock,
         ids: Ids,
         accounts: Accounts | None = None,
+        context_of: Callable[[str], int] = lambda _: 0,
     ) -> None:
         self._nursery = nursery
         self._settings = settings
@@ -102,8 +104,9 @@ class Conversations:
             clock=clock,
             ids=ids,
             deliver=self._deliver,
+            context_of=context_of,
         )
-        self._slots = Slots(self._limits.max_running)
+        self._slots = Slots(self._limits.max_running, self._moved)
         self._live = Roster(self._limits, loops, self._slots, run=self._run_turn, ended=self._ended)
         self.shelf = Shelf(archive, self._live, remembered, loops, events, cancel=self._cancel_all)
         self._tickets: dict[str, tuple[Ticket, Conversation | None]] = {}
@@ -112,12 +115,13 @@ class Conversations:
         self._draining = False
 
     @asynccontextmanager
-    async def open(self, turn: Turn) -> AsyncGenerator[OpenTurn]:
-        """Accept a turn and let it run. Leaving the block before its end cancels it.
+    async def open(self, turn: Turn, within: Iteration | None = None) -> AsyncGenerator[OpenTurn]:
+        """Accept a turn and let it run. Leaving the block before its end cancels it. `within` is the iteration of a
+        loop that asks by itself: its turn belongs to no conversation, and is told as the iteration's.
 
         Raises ClientError: 429 `queue_full` when too many turns of the conversation wait, 503 while draining.
         """
-        ticket = await self._accept(turn)
+        ticket = await self._accept(turn) if within is None else self._accept_own(turn, within)
         facts, finished = ticket.recorder.facts, False
         try:
             yield OpenTurn(facts.run_id, facts.conversation_id, facts.loop_id, facts.profile, ticket.batches)
@@ -182,6 +186,12 @@ class Conversations:
     async def recall(self) -> None:
         """Remember what is needed of the conversations before this start."""
         await self._lookup.recall()
+        now, limits = self._clock.time(), self._limits
+        lately = await self._archive.lately(
+            since=now - limits.idle_seconds, most=limits.max_live, runs=self._settings.loops.recent
+        )
+        for each in reversed(lately):  # the one that was used last comes last
+            self._live.restore(each, max(0.0, now - each.record.updated_at))
 
     async def close(self) -> None:
         """Stop every turn and every conversation's loop, and wait until the turns are recorded, up to a deadline."""
@@ -232,24 +242,14 @@ class Conversations:
         interrupted = () if going_on else self._interrupt(conversation, turn, where)
         conversation.check_room()
         profile = self._profiles.find(turn.model)
-        facts = RunFacts(
-            run_id=self._ids.run(),
-            conversation_id=conversation.record.id,
-            loop_id=conversation.loop.id,
-            channel=turn.caller.channel,
-            profile=profile.name if profile else turn.model,
-            title=last_title(turn.messages),
-            conversation_title=conversation.record.title,
-            turn_number=conversation.turns if going_on else conversation.turns + 1,
-            turn_id=going_on,
-        )
+        named = profile.name if profile else turn.model
+        facts = run_facts.of_turn(self._ids.run(), turn, conversation, profile=named, turn_id=going_on)
         ticket = self._ticket(turn, where, facts, conversation)
         ticket.interrupted = interrupted
         position = conversation.submit(ticket, new=not going_on)
         self._archive.run_started(conversation.record, ticket.recorder.opening("queued" if position else "running"))
         if position:
-            ids = {"run_id": facts.run_id, "conversation_id": facts.conversation_id}
-            conversation.loop.publish("loop_queued", position=position, **ids)
+            conversation.tell_position(ticket, position)
         return ticket
 
     def _interrupt(self, conversation: Conversation, turn: Turn, where: Place) -> tuple[Ticket, ...]:
@@ -267,19 +267,16 @@ class Conversations:
         return tuple(ticket for ticket in others if self.cancel(ticket.run_id, "interrupted"))
 
     def _accept_task(self, turn: Turn, task: str) -> Ticket:
-        facts = RunFacts(
-            run_id=self._ids.run(),
-            conversation_id="",
-            loop_id="",
-            channel=turn.caller.channel,
-            profile=(task in housekeeping.OWN_TASKS and turn.model) or HOUSEKEEPING_PROFILE,
-            title=title(task.replace("_", " ").capitalize()),
-            conversation_title=task.replace("_", " ").capitalize(),
-            turn_number=1,
-            task=task,
-        )
+        facts = run_facts.of_housekeeping(self._ids.run(), turn, task)
         ticket = self._ticket(turn, place(identity.read(()), 0), facts, None)
-        self._nursery.start_soon(self._run_task, ticket, name=f"housekeeping {facts.run_id}")
+        self._nursery.start_soon(self._run_task, ticket, None, name=f"housekeeping {facts.run_id}")
+        return ticket
+
+    def _accept_own(self, turn: Turn, iteration: Iteration) -> Ticket:
+        self._check_open()
+        facts = run_facts.of_iteration(self._ids.run(), turn, iteration)
+        ticket = self._ticket(turn, place(identity.read(()), 0), facts, None)
+        self._nursery.start_soon(self._run_task, ticket, iteration, name=f"task of {iteration.loop_name}")
         return ticket
 
     def _ticket(self, turn: Turn, where: Place, facts: RunFacts, conversation: Conversation | None) -> Ticket:
@@ -290,18 +287,18 @@ class Conversations:
         self._tickets[facts.run_id] = ticket, conversation
         return ticket
 
-    async def _run_task(self, ticket: Ticket) -> None:
-        """A housekeeping turn, in a task of the tracker's."""
+    async def _run_task(self, ticket: Ticket, iteration: Iteration | None) -> None:
+        """A turn without a conversation, in a task of the tracker's: housekeeping, or what a loop asks."""
         try:
             if await self._slots.acquire(ticket):
                 try:
-                    final = await self._conductor.run(ticket, None, None)
+                    final = await self._conductor.run(ticket, None, iteration)
                 finally:
                     self._slots.release(ticket)
                 if ticket.recorder.facts.task == "title_generation" and isinstance(final, RunFinished):
                     await self.shelf.better_title(ticket.turn, final.text)
         except IterationFailed:
-            _log.info("a housekeeping turn failed", run_id=ticket.run_id, task=ticket.recorder.facts.task)
+            _log.info("a turn without a conversation failed", run_id=ticket.run_id, task=ticket.recorder.facts.task)
         finally:
             if ticket.phase == "queued":  # cancelled while it waited, alone or with everything
                 await self._conductor.dismiss(ticket, None)  # noqa: ASYNC102 - it shields itself, with a deadline
@@ -367,6 +364,11 @@ class Conversations:
             if not self._tickets:
                 self._idle.set()
 
+    def _moved(self, ticket: Ticket, place: int) -> None:
+        _, conversation = self._tickets.get(ticket.run_id, (None, None))
+        if conversation is not None:
+            conversation.tell_position(ticket, place)
+
     def _check_open(self) -> None:
         if self._draining:
             raise ClientError(
@@ -388,8 +390,12 @@ async def open_conversations(
     clock: Clock,
     ids: Ids,
     accounts: Accounts | None = None,
+    context_of: Callable[[str], int] = lambda _: 0,
 ) -> AsyncGenerator[Conversations]:
-    """A tracker whose turns all end, recorded, when the block does."""
+    """A tracker whose turns all end, recorded, when the block does. Loops' tasks are done by it.
+
+    `context_of` tells how many tokens a model can take, 0 where it is not known.
+    """
     async with trio.open_nursery() as nursery:
         conversations = Conversations(
             nursery,
@@ -401,7 +407,9 @@ async def open_conversations(
             clock=clock,
             ids=ids,
             accounts=accounts,
+            context_of=context_of,
         )
+        loops.run_tasks_with(TaskRunner(conversations))
         await conversations.recall()
         try:
             yield conversations

@@ -49,12 +49,16 @@ class Iteration:
         attempt: int,
         started_at: float,
         *,
+        loop_id: str,
+        loop_name: str,
         supervisor: bool,
         progress: Callable[[Iteration, str, dict[str, object]], None],
         stopping: Callable[[], str],
     ) -> None:
         self._progress = progress
         self._stopping = stopping
+        self.loop_id = loop_id
+        self.loop_name = loop_name
         self.attempt = attempt
         self.started_at = started_at  # epoch seconds
         self.supervisor = supervisor
@@ -65,6 +69,8 @@ class Iteration:
         self.input_tokens = 0
         self.output_tokens = 0
         self.cost_usd = 0.0
+        self.context_tokens = 0
+        """Of the last prompt and its answer: how full the model's `context_window` is."""
         self.context_window = 0
         self.tools_used: dict[str, int] = {}
         self.summary: dict[str, Any] = {}

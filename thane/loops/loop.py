@@ -164,6 +164,7 @@ class Loop:
             metadata=dict(spec.metadata),
             llm_context=None if self._llm_context is None else dict(self._llm_context),
             config=config(spec, self.name),
+            context_tokens=tally.context_tokens,
             total_cost_usd=round(tally.cost_usd, 6),
             last_supervisor_iter=tally.last_supervisor,
         )
@@ -239,6 +240,8 @@ class Loop:
             wake,
             tally.attempts,
             self._clock.time(),
+            loop_id=self.id,
+            loop_name=self.name,
             supervisor=supervision.enabled and self._random.random() < supervision.probability,
             progress=self._progress,
             stopping=lambda: self.stop_reason,

@@ -61,3 +61,4 @@ class LoopStatus(msgspec.Struct, frozen=True):
     config: dict[str, Any]
     total_cost_usd: float = 0.0
     last_supervisor_iter: int = 0
+    context_tokens: int = 0

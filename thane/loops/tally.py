@@ -26,6 +26,7 @@ class Tally:
         self.last_tokens = (last.input_tokens, last.output_tokens) if last else (0, 0)
         self.last_wake_at = past.last_wake_at
         self.last_supervisor = 0
+        self.context_tokens = 0
         self.context_window = past.context_window
         self.last_error = last.error if last else ""
         self.errors = 0
@@ -62,6 +63,7 @@ class Tally:
         self.input_tokens += iteration.input_tokens
         self.output_tokens += iteration.output_tokens
         self.cost_usd += iteration.cost_usd
+        self.context_tokens = iteration.context_tokens or self.context_tokens
         self.context_window = iteration.context_window or self.context_window
 
     def _note(

@@ -16,6 +16,7 @@ from thane.clock import Clock, iso
 from thane.config import settings as config
 from thane.errors import ClientError
 from thane.memory import rows, sessions
+from thane.memory.lately import Lately, read_lately
 from thane.memory.prompts import KeptPrompt, PackedPrompt, Packer, read_prompt
 from thane.memory.query import words_of
 from thane.memory.records import (
@@ -193,6 +194,10 @@ class Archive:
         """What would be kept of a prompt, for the view of a run that goes on: redacted, and named by its hash."""
         packed = self._packer.fresh().pack(sent.place, sent.step, sent.prompt)
         return read_prompt(packed.hash, [piece for _, piece in packed.links])
+
+    async def lately(self, *, since: float, most: int, runs: int) -> tuple[Lately, ...]:
+        """See `thane.memory.lately`."""
+        return await read_lately(self._database, since=since, most=most, runs=runs)
 
     async def holders(self, key: str) -> tuple[Holder, ...]:
         """The conversations whose tree contains the message with this key, latest update first; none for ""."""

@@ -44,6 +44,10 @@ class Catalogue:
         """Every model, the providers in their order: what they have, then what only the owner says. Never blocks."""
         return self._known
 
+    def context_of(self, model: str) -> int:
+        """How many tokens a model of this name can take; 0 where that is not known."""
+        return next((info.context_tokens for info in self.known() if info.name == model), 0)
+
     async def ask(self, provider: Provider) -> None:
         """Ask one of the providers what it has now. Raises ModelError when it cannot be asked."""
         self._told[provider.name] = await provider.models()

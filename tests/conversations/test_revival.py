@@ -1,0 +1,96 @@
+"""After a restart, the loops of recent conversations are there as they were."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import trio
+
+from tests.conversations.doubles import FakeArchive, Send, assistant, echo, finished, rooms, turn
+from tests.conversations.test_with_archive import house
+from thane.agent.engine import RunContext
+from thane.conversations.revival import past
+from thane.loops.status import LoopStatus
+from thane.memory.lately import Lately, LateRun
+from thane.memory.records import ConversationRecord
+from thane.turn import RunFinished, Turn, Usage
+
+
+async def thinks(_turn: Turn, context: RunContext, _send: Send) -> RunFinished:
+    await trio.lowlevel.checkpoint()
+    return msgspec.structs.replace(finished(context, "yes"), usage=Usage(7, 3))
+
+
+def without_ids(status: LoopStatus) -> LoopStatus:
+    """A loop that comes back is another loop: what is compared is what it shows of its work."""
+    recent = tuple(msgspec.structs.replace(each, completed_at="", elapsed_ms=0) for each in status.recent_iterations)
+    return msgspec.structs.replace(
+        status,
+        id="",
+        parent_id="",
+        started_at="",
+        last_wake_at="",
+        state_since=0,
+        context_tokens=0,
+        config={},
+        recent_iterations=tuple(msgspec.structs.replace(each, started_at="") for each in recent),
+    )
+
+
+async def test_a_recent_conversations_loop_comes_back_with_its_title_tokens_and_turns(tmp_path: Path) -> None:
+    async with house(tmp_path, thinks) as (thane, _):
+        await thane.ask(turn("one"))
+        await thane.ask(turn("one", assistant("yes"), "two"))
+        before = thane.loops.statuses()[-1]
+    async with house(tmp_path, thinks, seed=1) as (thane, archive):
+        after = thane.loops.statuses()[-1]
+        assert ("owu/one", 2, 14, 6) == (
+            after.name,
+            after.iterations,
+            after.total_input_tokens,
+            after.total_output_tokens,
+        )
+        assert without_ids(before) == without_ids(msgspec.structs.replace(after, state="waiting"))
+        again = await thane.ask(turn("one", assistant("yes"), "two", assistant("yes"), "three"))
+        assert before.recent_conv_ids[0] == again.conversation_id
+        assert 3 == thane.loops.statuses()[-1].iterations
+        assert 3 == len(await archive.runs()), "no turn is invented"
+
+
+async def test_the_one_that_was_used_last_makes_room_last(tmp_path: Path) -> None:
+    async with house(tmp_path) as (thane, _):
+        for text in ("one", "two", "three"):
+            await thane.ask(turn(text))
+    async with house(tmp_path, seed=1) as (thane, _):
+        assert ["owu/one", "owu/two", "owu/three"] == [loop.name for loop in thane.loops.statuses()[3:]]
+
+
+async def test_what_is_old_or_put_away_does_not_come_back(tmp_path: Path) -> None:
+    async with house(tmp_path) as (thane, archive):
+        asked = await thane.ask(turn("one"))
+        await thane.ask(turn("two"))
+        await archive.put_away(asked.conversation_id, away=True)
+        now = (await archive.runs())[0].started_at
+        assert ["two"] == [each.record.title for each in await archive.lately(since=now - 60, most=9, runs=9)]
+        assert () == await archive.lately(since=now + 60, most=9, runs=9)
+
+
+async def test_no_more_come_back_than_may_live() -> None:
+    record = ConversationRecord("c", "owu", "t", 1_800_000_000.0, 1_800_000_000.0)
+    archive_of = [Lately(msgspec.structs.replace(record, id=f"c{number}")) for number in range(5)]
+    archive = FakeArchive()
+    archive.earlier = tuple(archive_of)
+    async with rooms(echo, archive=archive, max_live=3) as thane:
+        assert 3 == len(thane.loops.statuses()) - 3
+
+
+def test_failed_runs_have_no_number_and_those_before_keep_theirs() -> None:
+    record = ConversationRecord("c", "owu", "t", 0.0, 0.0)
+    run = LateRun("r", "done", 1.0, 0.5, "m", 1, 1, "", "", {"t": 2})
+    failed = msgspec.structs.replace(run, state="failed", error="broke")
+    cancelled = msgspec.structs.replace(run, state="cancelled", cancelled_by="api")
+    found = past(Lately(record, 9, 12, 1, 1, (run, failed, cancelled)))
+    assert [(9, ""), (0, "broke"), (8, "")] == [(each.number, each.error) for each in found.recent]
+    assert (9, 12, 1.0, {"t": 2}) == (found.iterations, found.attempts, found.last_wake_at, found.recent[0].tools_used)
+    assert {"state": "cancelled", "cancelled_by": "api"} == found.recent[2].summary

@@ -1,0 +1,123 @@
+"""Loops' tasks are turns without a conversation; queued turns are told where they stand; a new title is the loop's."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from tests.conversations.doubles import Gate, Send, echo, rooms, turn
+from thane.agent.engine import RunContext
+from thane.conversations.tasks import profile
+from thane.loops.loop import LoopSpec
+from thane.loops.pace import Pace
+from thane.loops.spec import Task
+from thane.turn import RunFailed, RunFinished, Turn, Usage
+
+ONCE = Pace(max_iterations=1)
+
+
+async def test_a_task_is_answered_and_counted_and_leaves_no_conversation(autojump_clock: MockClock) -> None:
+    asked = list[Turn]()
+
+    async def answer(turn: Turn, context: RunContext, send: Send) -> RunFinished:
+        asked.append(turn)
+        return msgspec.structs.replace(await echo(turn, context, send), usage=Usage(9, 4))
+
+    async with rooms(answer) as thane:
+        loop = thane.loops.spawn(LoopSpec(name="watch", task=Task(text="look", exclude_tools=("exec",))))
+        await trio.sleep(1)
+        status = loop.status()
+        assert ("sleeping", 1, 9, 4) == (
+            status.state,
+            status.iterations,
+            status.total_input_tokens,
+            status.total_output_tokens,
+        )
+        assert {"state": "done", "answer": "You said look"} == status.recent_iterations[0].summary
+        assert (("exec",), "thane:local") == (asked[0].exclude_tools, asked[0].model)
+        (run,) = thane.archive.stored.values()
+        assert (loop.id, "", "done", run.id) == (
+            run.loop_id,
+            run.conversation_id,
+            run.state,
+            status.recent_iterations[0].run_id,
+        )
+        assert {} == {id_: record for id_, record in thane.archive.records.items() if id_}
+
+
+async def test_a_task_that_fails_is_its_loops_error(autojump_clock: MockClock) -> None:
+    async def fail(_turn: Turn, context: RunContext, _send: Send) -> RunFailed:
+        await trio.lowlevel.checkpoint()
+        return RunFailed(context.run_id, "model", "the model is away", Usage(), 0.0)
+
+    async with rooms(fail) as thane:
+        loop = thane.loops.spawn(LoopSpec(name="watch", task=Task(text="look"), pace=ONCE))
+        await loop.wait_ended()
+        assert ("the model is away", 0, 1) == (
+            loop.status().last_error,
+            loop.status().iterations,
+            loop.status().attempts,
+        )
+
+
+async def test_stopping_the_loop_cancels_its_turn(autojump_clock: MockClock) -> None:
+    async with rooms(Gate()) as thane:
+        loop = thane.loops.spawn(LoopSpec(name="watch", task=Task(text="look")))
+        await wait_all_tasks_blocked()
+        assert ["watch"] == [run.title for run in thane.conversations.running()]
+        assert await thane.loops.stop(loop.id, "api")
+        await thane.conversations.wait_idle()
+        assert ["cancelled"] == [run.state for run in thane.archive.stored.values()]
+
+
+@pytest.mark.parametrize(
+    ("hints", "expected"),
+    [
+        ({"local_only": "true"}, "thane:local"),
+        ({"local_only": "false", "supervisor": "true"}, "thane:premium"),
+        ({"local_only": "false"}, "thane:latest"),
+        ({"local_only": "true", "profile": "thane:ops"}, "thane:ops"),
+    ],
+)
+def test_hints_become_a_profile(hints: dict[str, str], expected: str) -> None:
+    assert expected == profile(hints)
+
+
+async def test_turns_that_wait_are_told_when_they_move_up(autojump_clock: MockClock) -> None:
+    gate = Gate()
+    async with rooms(gate) as thane, trio.open_nursery() as nursery:
+        for text in ("one", "two", "three", "four"):
+            nursery.start_soon(thane.ask, turn(text, conversation_id="c", continues=True))
+            await wait_all_tasks_blocked()
+        waiting = [run.run_id for run in thane.conversations.running()][1:]
+        positions = [(data["run_id"], data["position"]) for data in thane.events.of("loop_queued")]
+        assert [(waiting[0], 1), (waiting[1], 2), (waiting[2], 3)] == positions
+        assert thane.conversations.cancel(waiting[1], "api")
+        assert (waiting[2], 2) == tuple(thane.events.of("loop_queued")[-1][name] for name in ("run_id", "position"))
+        gate.open.set()
+        await trio.sleep(1)
+        assert (waiting[2], 1) == tuple(thane.events.of("loop_queued")[-1][name] for name in ("run_id", "position"))
+
+
+async def test_turns_that_wait_for_a_slot_are_told_when_they_move_up(autojump_clock: MockClock) -> None:
+    gate = Gate()
+    async with rooms(gate, max_running=1) as thane, trio.open_nursery() as nursery:
+        for text in ("one", "two", "three", "four"):
+            nursery.start_soon(thane.ask, turn(text))
+            await wait_all_tasks_blocked()
+        third = thane.conversations.running()[2].run_id
+        gate.open.set()
+        await trio.sleep(1)
+        assert [2, 1] == [data["position"] for data in thane.events.of("loop_queued") if data["run_id"] == third]
+
+
+async def test_a_better_title_is_the_loops_too(autojump_clock: MockClock) -> None:
+    async with rooms() as thane:
+        asked = await thane.ask(turn("what is the weather like"))
+        assert await thane.conversations.shelf.rename(asked.conversation_id, "Weather")
+        status = thane.loops.statuses()[-1]
+        assert ("owu/Weather", "Weather") == (status.name, status.metadata["title"])
+        (renamed,) = thane.events.of("loop_renamed")
+        assert ("owu/what is the weather like", "Weather") == (renamed["before"], renamed["title"])

@@ -1,0 +1,50 @@
+"""SQL of what conversations have done lately, for those that go on after a restart. Functions of a connection."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+type Row = tuple[Any, ...]
+
+_ENDED = "state not in ('queued', 'running')"
+
+
+def totals(connection: sqlite3.Connection, conversation_ids: Sequence[str]) -> list[Row]:
+    """(conversation, runs that succeeded or were cancelled, runs that ended, input tokens, output tokens)."""
+    return connection.execute(
+        f"""
+        select conversation_id, sum(state in ('done', 'cancelled')), count(*), sum(input_tokens), sum(output_tokens)
+        from runs where conversation_id in ({_marks(conversation_ids)}) and {_ENDED} group by conversation_id
+        """,  # noqa: S608 - only marks and words from above
+        tuple(conversation_ids),
+    ).fetchall()
+
+
+def last_runs(connection: sqlite3.Connection, conversation_ids: Sequence[str], most: int) -> list[Row]:
+    """(conversation, run, state, start, seconds, model, input tokens, output tokens, error, who cancelled it) of the
+    `most` latest ended runs of each, latest first."""
+    return connection.execute(
+        f"""
+        select conversation_id, id, state, started_at, duration, model, input_tokens, output_tokens, error, cancelled_by
+        from (
+            select *, row_number() over (partition by conversation_id order by started_at desc, id desc) as place
+            from runs where conversation_id in ({_marks(conversation_ids)}) and {_ENDED}
+        )
+        where place <= ? order by conversation_id, place
+        """,  # noqa: S608 - only marks and words from above
+        (*conversation_ids, most),
+    ).fetchall()
+
+
+def tools_used(connection: sqlite3.Connection, run_ids: Sequence[str]) -> list[Row]:
+    """(run, tool, how often)."""
+    return connection.execute(
+        f"select run_id, name, count(*) from tool_calls where run_id in ({_marks(run_ids)}) group by run_id, name",  # noqa: S608 - only marks
+        tuple(run_ids),
+    ).fetchall()
+
+
+def _marks(values: Sequence[str]) -> str:
+    return ", ".join("?" * len(values))
