@@ -90,7 +90,8 @@ def test_failed_runs_have_no_number_and_those_before_keep_theirs() -> None:
     run = LateRun("r", "done", 1.0, 0.5, "m", 1, 1, "", "", {"t": 2})
     failed = msgspec.structs.replace(run, state="failed", error="broke")
     cancelled = msgspec.structs.replace(run, state="cancelled", cancelled_by="api")
-    found = past(Lately(record, 9, 12, 1, 1, (run, failed, cancelled)))
+    found = past(Lately(record, 9, 12, 1, 1, 0.5, (run, failed, cancelled)))
     assert [(9, ""), (0, "broke"), (8, "")] == [(each.number, each.error) for each in found.recent]
+    assert 0.5 == found.cost_usd
     assert (9, 12, 1.0, {"t": 2}) == (found.iterations, found.attempts, found.last_wake_at, found.recent[0].tools_used)
     assert {"state": "cancelled", "cancelled_by": "api"} == found.recent[2].summary

@@ -331,6 +331,7 @@ class Recorder:
         iteration.model = record.model
         iteration.input_tokens = record.usage.input_tokens
         iteration.output_tokens = record.usage.output_tokens
+        iteration.cost_usd = record.cost_usd
         if record.steps:
             last = record.steps[-1].usage
             iteration.context_tokens = last.input_tokens + last.output_tokens

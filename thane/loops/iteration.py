@@ -68,7 +68,7 @@ class Iteration:
         self.model = ""
         self.input_tokens = 0
         self.output_tokens = 0
-        self.cost_usd = 0.0
+        self.cost_usd: float | None = None  # None: not known
         self.context_tokens = 0
         """Of the last prompt and its answer: how full the model's `context_window` is."""
         self.context_window = 0

@@ -10,7 +10,8 @@ type LoopState = Literal["pending", "waiting", "sleeping", "queued", "processing
 
 
 class IterationSnapshot(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One past iteration. `number` is 0 for a failed one. Times are RFC 3339."""
+    """One past iteration. `number` is 0 for a failed one. Times are RFC 3339. `cost_usd` is left out where a price
+    is not known."""
 
     number: int
     started_at: str
@@ -21,7 +22,7 @@ class IterationSnapshot(msgspec.Struct, frozen=True, omit_defaults=True):
     model: str = ""
     input_tokens: int = 0
     output_tokens: int = 0
-    cost_usd: float = 0.0
+    cost_usd: float | None = None
     context_window: int = 0
     tools_used: dict[str, int] = msgspec.field(default_factory=dict)
     supervisor: bool = False
@@ -32,7 +33,11 @@ class IterationSnapshot(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class LoopStatus(msgspec.Struct, frozen=True):
-    """A copy: changing it changes nothing. Lists are never null; absent times are null, not the year 1."""
+    """A copy: changing it changes nothing. Lists are never null; absent times are null, not the year 1.
+
+    `total_cost_usd` is of the iterations whose cost is known. `context_tokens` of the model's `context_window` were in
+    use at the end of the last one; both are 0 where they are not known.
+    """
 
     id: str
     name: str

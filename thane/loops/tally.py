@@ -62,7 +62,7 @@ class Tally:
         self.last_tokens = (iteration.input_tokens, iteration.output_tokens)
         self.input_tokens += iteration.input_tokens
         self.output_tokens += iteration.output_tokens
-        self.cost_usd += iteration.cost_usd
+        self.cost_usd += iteration.cost_usd or 0.0
         self.context_tokens = iteration.context_tokens or self.context_tokens
         self.context_window = iteration.context_window or self.context_window
 

@@ -26,6 +26,7 @@ class LateRun(msgspec.Struct, frozen=True):
     error: str
     cancelled_by: str
     tools_used: dict[str, int]
+    cost_usd: float | None = None
 
 
 class Lately(msgspec.Struct, frozen=True):
@@ -37,6 +38,7 @@ class Lately(msgspec.Struct, frozen=True):
     ended: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    cost_usd: float = 0.0
     runs: tuple[LateRun, ...] = ()
 
 
@@ -57,7 +59,7 @@ async def read_lately(database: Database, *, since: float, most: int, runs: int)
         for row in late:
             by_conversation.setdefault(row[0], []).append(_run(row, tools))
         return tuple(
-            _conversation(record, sums.get(record.id, (0, 0, 0, 0)), tuple(by_conversation.get(record.id, ())))
+            _conversation(record, sums.get(record.id, (0, 0, 0, 0, 0.0)), tuple(by_conversation.get(record.id, ())))
             for record in records
         )
 
@@ -65,11 +67,13 @@ async def read_lately(database: Database, *, since: float, most: int, runs: int)
 
 
 def _run(row: lately_rows.Row, tools: Mapping[str, dict[str, int]]) -> LateRun:
-    _, id_, state, started_at, duration, model, input_tokens, output_tokens, error, cancelled_by = row
+    _, id_, state, started_at, duration, model, input_tokens, output_tokens, error, cancelled_by, cost = row
     used = tools.get(id_, {})
-    return LateRun(id_, state, started_at, duration, model, input_tokens, output_tokens, error, cancelled_by, used)
+    return LateRun(
+        id_, state, started_at, duration, model, input_tokens, output_tokens, error, cancelled_by, used, cost
+    )
 
 
 def _conversation(record: ConversationRecord, sums: lately_rows.Row, runs: tuple[LateRun, ...]) -> Lately:
-    succeeded, ended, input_tokens, output_tokens = sums
-    return Lately(record, succeeded, ended, input_tokens, output_tokens, runs)
+    succeeded, ended, input_tokens, output_tokens, cost = sums
+    return Lately(record, succeeded, ended, input_tokens, output_tokens, cost, runs)

@@ -12,10 +12,12 @@ _ENDED = "state not in ('queued', 'running')"
 
 
 def totals(connection: sqlite3.Connection, conversation_ids: Sequence[str]) -> list[Row]:
-    """(conversation, runs that succeeded or were cancelled, runs that ended, input tokens, output tokens)."""
+    """(conversation, runs that succeeded or were cancelled, runs that ended, input tokens, output tokens,
+    dollars)."""
     return connection.execute(
         f"""
-        select conversation_id, sum(state in ('done', 'cancelled')), count(*), sum(input_tokens), sum(output_tokens)
+        select conversation_id, sum(state in ('done', 'cancelled')), count(*), sum(input_tokens), sum(output_tokens),
+            total(cost_usd)
         from runs where conversation_id in ({_marks(conversation_ids)}) and {_ENDED} group by conversation_id
         """,  # noqa: S608 - only marks and words from above
         tuple(conversation_ids),
@@ -23,11 +25,12 @@ def totals(connection: sqlite3.Connection, conversation_ids: Sequence[str]) -> l
 
 
 def last_runs(connection: sqlite3.Connection, conversation_ids: Sequence[str], most: int) -> list[Row]:
-    """(conversation, run, state, start, seconds, model, input tokens, output tokens, error, who cancelled it) of the
-    `most` latest ended runs of each, latest first."""
+    """(conversation, run, state, start, seconds, model, input tokens, output tokens, error, who cancelled it, dollars)
+    of the `most` latest ended runs of each, latest first."""
     return connection.execute(
         f"""
-        select conversation_id, id, state, started_at, duration, model, input_tokens, output_tokens, error, cancelled_by
+        select conversation_id, id, state, started_at, duration, model, input_tokens, output_tokens, error,
+            cancelled_by, cost_usd
         from (
             select *, row_number() over (partition by conversation_id order by started_at desc, id desc) as place
             from runs where conversation_id in ({_marks(conversation_ids)}) and {_ENDED}
