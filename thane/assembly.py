@@ -118,6 +118,7 @@ class Builder:
             profiles=Profiles(settings.profiles),
             circuits=circuits,
             down=health.down,
+            budget=ledger,
         )
         decisions = Decisions(database, kept=settings.routing.decisions_kept)
         agent = Agent(

@@ -143,3 +143,49 @@ async def test_a_run_that_is_cancelled_leaves_its_decision_with_that_outcome(
     outcome = notes.all[-1].outcome
     assert outcome is not None
     assert (False, "cancelled", 1.0) == (outcome.success, outcome.failure, outcome.latency)
+
+
+class Budget:
+    """So many calls of models that cost something; `embedded` and `free` cost nothing."""
+
+    def __init__(self, calls: int) -> None:
+        self.left = calls
+        self.told: list[str] = []
+
+    def stop(self, run_id: str, profile: str, provider: str, model: str) -> str:
+        if self.is_free(provider, model):
+            return ""
+        self.left -= 1
+        if self.left >= 0:
+            return ""
+        self.told.append(model)
+        return "Today's budget is used up."
+
+    def paid_stop(self, run_id: str = "", profile: str = "") -> str:
+        return "" if self.left > 0 else "Today's budget is used up."
+
+    def is_free(self, provider: str, model: str) -> bool:
+        return model in ("embedded", "other")
+
+
+def within(budget: Budget, stage: Stage) -> Stage:
+    stage.agent.routes.budget = budget
+    return stage
+
+
+async def test_a_budget_that_ends_between_two_steps_ends_the_turn_with_its_sentence() -> None:
+    model = ScriptedModel([(Text("Let me see."),), calls(("GetDateTime", {}))], say("Noon."))
+    end = await within(Budget(1), Stage(model)).answered()
+    assert ("Let me see.\n\nToday's budget is used up.", "budget", 1) == (
+        end.text,
+        end.finish_reason,
+        len(model.requests),
+    )
+
+
+async def test_without_money_a_model_that_costs_nothing_answers() -> None:
+    stage, _ = two(ScriptedModel(say("x")), lan(say("For free.")))
+    assert "For free." == (await within(Budget(0), stage).answered()).text
+    alone = within(Budget(0), Stage(ScriptedModel(say("x"))))
+    assert "Today's budget is used up." == (await alone.failed()).message
+    assert 1 == len(alone.agent.routes.budget.told)  # type: ignore[attr-defined]  # the double

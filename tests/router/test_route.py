@@ -186,10 +186,12 @@ def test_a_model_that_keeps_failing_is_not_asked_even_when_it_is_alone():
 
 
 def test_a_spent_budget_leaves_what_costs_nothing():
-    now = Conditions(spent="the budget of this day is used up")
+    spent = "The budget of this day is used up."
+    now = Conditions(spent=spent, paid=frozenset({("anthropic", "claude")}))
     assert ["qwen3:4b", "tiny"] == order(pick("thane:premium", MODELS, now=now))
     routing = pick("", Models(default="claude", available=(CLOUD,)), now=now)
-    assert "No model may answer: the budget of this day is used up." == routing.refusal
+    assert spent == routing.refusal
+    assert spent == candidate(routing.decision, "claude").reason
 
 
 def test_a_profiles_own_models_come_in_its_order():

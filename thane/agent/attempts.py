@@ -29,8 +29,8 @@ type Send = Callable[[Batch], Awaitable[None]]
 class Attempts:
     """The model steps of one run. `model` is the one that is on; `spent` is what failed tries have cost, about.
 
-    `make` makes the request for a model, `provider` finds its provider; `rescue` is asked for one more model when
-    all have failed. `failed` are the models that were given up, in order.
+    `make` makes the request for a model, `provider` finds its provider; `may` says whether there is money for it;
+    `rescue` is asked for one more model when all have failed. `failed` are the models that were given up, in order.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class Attempts:
         send: Send,
         provider: Callable[[Model], Provider],
         rescue: Callable[[], Awaitable[Model | None]],
+        may: Callable[[Model], bool] = lambda _: True,
     ) -> None:
         self.model, *rest = order
         self.spent = Usage()
@@ -56,6 +57,7 @@ class Attempts:
         self._send = send
         self._provider = provider
         self._rescue = rescue
+        self._may = may
 
     async def step(
         self, number: int, make: Callable[[Model], ModelRequest], *, opening: Batch = (), separate: bool = False
@@ -141,7 +143,7 @@ class Attempts:
     async def _next(self) -> Model | None:
         while self._rest:
             model = self._rest.pop(0)
-            if self._circuits.allows((model.provider, model.name)):
+            if self._circuits.allows((model.provider, model.name)) and self._may(model):
                 return model
         return None if self.model.provider == EMBEDDED else await self._rescue()
 

@@ -204,6 +204,8 @@ class _Run:
             self._send = self._demand.send
         opening = await self._begin()
         while True:
+            if words := self._out_of_budget(self._on):
+                return await self._end_with(words, opening)
             self._step += 1
             stop = self._stop()
             result = await self._model_step(opening, tools=stop is None)
@@ -285,6 +287,7 @@ class _Run:
         self._routing = routing
         agent.decisions.note(routing.decision)
         if routing.refusal:
+            self._out_of_budget(next(iter(agent.routes.candidates()), BRAIN))
             raise ModelError(routing.refusal, dependency="models")
         order = routing.order or (BRAIN,)
         decision = routing.decision
@@ -297,6 +300,7 @@ class _Run:
             send=self._send,
             provider=self._provider,
             rescue=self._rescue,
+            may=lambda model: not self._out_of_budget(model),
         )
         self._choose(order[0])
         return (
@@ -438,6 +442,18 @@ class _Run:
         if self._demand:
             self._said = [await self._demand.release()]
         return self._finished(reason, client_calls)
+
+    def _out_of_budget(self, model: Model) -> str:
+        return self._agent.routes.budget.stop(self._context.run_id, self._context.profile, model.provider, model.name)
+
+    async def _end_with(self, words: str, opening: Batch) -> RunFinished:
+        """End between two steps, with a sentence. Raises ModelError where an answer in words is none."""
+        if self._demand:
+            raise ModelError(words, dependency="budget", temporary=False)
+        if opening:
+            await self._send(opening)
+        await self._say(words)
+        return self._finished("budget")
 
     def _finished(self, reason: FinishReason, client_calls: tuple[ToolCall, ...] = ()) -> RunFinished:
         prompt, decode, load = self._durations

@@ -26,16 +26,30 @@ _DEFAULT_PROVIDER = "ollama"
 
 
 class Budget(Protocol):
-    def spent(self) -> str:
-        """Why nothing that costs may be used now, in words that continue “it cannot answer: …”; "" when it may."""
+    """What `thane.ledger.ledger.Ledger` is to the agent. Sentences are for the one who asked; "" means go on."""
+
+    def stop(self, run_id: str, profile: str, provider: str, model: str) -> str:
+        """Why this model must not be called for this run. Published as an event."""
         ...
+
+    def paid_stop(self, run_id: str = "", profile: str = "") -> str:
+        """Why no model that costs something may be called."""
+        ...
+
+    def is_free(self, provider: str, model: str) -> bool: ...
 
 
 class NoBudget:
     """For tests, and where nothing limits what is spent."""
 
-    def spent(self) -> str:
+    def stop(self, run_id: str, profile: str, provider: str, model: str) -> str:  # noqa: ARG002 the names are the protocol's
         return ""
+
+    def paid_stop(self, run_id: str = "", profile: str = "") -> str:  # noqa: ARG002 the names are the protocol's
+        return ""
+
+    def is_free(self, provider: str, model: str) -> bool:  # noqa: ARG002 the names are the protocol's
+        return False
 
 
 class Routes:
@@ -56,7 +70,7 @@ class Routes:
         self._settings = settings
         self._catalogue = catalogue
         self._down = down
-        self._budget = budget or NoBudget()
+        self.budget = budget or NoBudget()
         self._used: dict[Key, float] = {}
 
     def route(
@@ -79,9 +93,10 @@ class Routes:
             local_only=local,
         )
         if profile is None:
-            return route_named(asked, turn.model, self._named(turn.model), self._conditions(()))
+            named = self._named(turn.model)
+            return route_named(asked, turn.model, named, self._conditions((named,), run_id, turn.model))
         models = self.candidates()
-        return route(asked, profile, models, self._settings.models, self._conditions(models))
+        return route(asked, profile, models, self._settings.models, self._conditions(models, run_id, profile.name))
 
     def candidates(self) -> tuple[Model, ...]:
         return candidates(self._catalogue.known(), self._settings.models)
@@ -99,7 +114,8 @@ class Routes:
             return Model(name, _DEFAULT_PROVIDER)  # the model server may well have it; if not, it says so
         raise ClientError(f"model '{name}' not found", status=404, code="model_not_found")
 
-    def _conditions(self, models: tuple[Model, ...]) -> Conditions:
+    def _conditions(self, models: tuple[Model, ...], run_id: str, profile: str) -> Conditions:
+        spent = self.budget.paid_stop(run_id, profile)
         missing = {
             model.provider: "it is not configured" for model in models if self._catalogue.get(model.provider) is None
         }
@@ -107,7 +123,12 @@ class Routes:
         return Conditions(
             down={**self._down(), **missing},
             resting=self.circuits.resting(),
-            spent=self._budget.spent(),
+            spent=spent,
+            paid=frozenset(
+                (model.provider, model.name)
+                for model in models
+                if spent and not self.budget.is_free(model.provider, model.name)
+            ),
             warm=frozenset(key for key, at in self._used.items() if at >= since and key[0] != EMBEDDED),
         )
 

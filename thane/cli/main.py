@@ -22,6 +22,7 @@ app.command("thane.cli.serve:serve", name="serve", help="Start Thane.")
 app.command("thane.cli.check:check", name="check", help="Check a configuration and explain what it does.")
 app.command("thane.cli.ask:ask", name="ask", help="Say something to a running Thane and show its answer as it comes.")
 app.command("thane.cli.tail:tail", name="tail", help="Follow what a running Thane does, event by event.")
+app.command("thane.cli.why:why", name="why", help="Show which model answered a run, and why that one.")
 app.command("thane.cli.status:status", name="status", help="Show the health and the running turns of a running Thane.")
 
 

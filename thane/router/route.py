@@ -29,12 +29,14 @@ class Conditions(msgspec.Struct, frozen=True):
     """What is so at this moment, each with its reason in words.
 
     `down`: providers that do not answer. `resting`: models, as (provider, model), that are left alone after failures.
-    `spent`: why nothing that costs may be used, "" when it may. `warm`: models that hold a conversation in their cache.
+    `spent`: why the models in `paid` may not be called, as a sentence; "" when they may. `warm`: models that hold a
+    conversation in their cache.
     """
 
     down: Mapping[str, str] = msgspec.field(default_factory=dict)
     resting: Mapping[tuple[str, str], str] = msgspec.field(default_factory=dict)
     spent: str = ""
+    paid: frozenset[tuple[str, str]] = frozenset()
     warm: frozenset[tuple[str, str]] = frozenset()
 
 
@@ -99,8 +101,9 @@ def route_named(asked: Asked, name: str, model: Model, now: Conditions = NOTHING
     reason = "the request names it."
     if not refusal and asked.local_only and not model.local:
         refusal = "this request may only be answered in this house"
-    if not refusal and now.spent and model.cost_tier:
+    if not refusal and now.spent and (model.provider, model.name) in now.paid:
         refusal = now.spent
+    told = refusal if refusal == now.spent else f"{model.name} cannot answer: {refusal}."
     candidate = Candidate(
         model.name, model.provider, model.local, "rejected" if refusal else "chosen", _sentence(refusal or reason)
     )
@@ -111,9 +114,9 @@ def route_named(asked: Asked, name: str, model: Model, now: Conditions = NOTHING
         (candidate,),
         local_only=asked.local_only,
         chosen=None if refusal else model,
-        reasoning=f"{model.name} cannot answer: {refusal}." if refusal else f"{model.name} answers: {reason}",
+        reasoning=told if refusal else f"{model.name} answers: {reason}",
     )
-    return Routing(decision, () if refusal else (model,), f"{model.name} cannot answer: {refusal}." if refusal else "")
+    return Routing(decision, () if refusal else (model,), told if refusal else "")
 
 
 def understood(routing: Routing) -> Routing:
@@ -169,7 +172,7 @@ def _forbidden(model: Model, asked: Asked, profile: Profile, now: Conditions) ->
         return "it is not in this house, and this request may not leave it"
     if 0 <= profile.cost_tier_limit < model.cost_tier:
         return f"its cost tier {model.cost_tier} is above the {profile.cost_tier_limit} of {profile.name}"
-    if now.spent and model.cost_tier:
+    if now.spent and (model.provider, model.name) in now.paid:
         return now.spent
     return ""
 
@@ -238,9 +241,9 @@ def _nobody(judged: list[_Judged], *, local: bool) -> tuple[str, str]:
     if resting:
         said = "; ".join(f"{each.model.name}: {each.resting}" for each in resting)
         return f"No model can answer now. {said}.", f"No model can answer now. {said}."
-    spent = [each for each in judged if each.forbidden]
-    if spent and not local:
-        said = f"No model may answer: {spent[0].forbidden}."
+    forbidden = [each for each in judged if each.forbidden]
+    if forbidden and not local:
+        said = _sentence(forbidden[0].forbidden)
         return said, said
     why = "no local model is configured" if judged else "no model is configured"
     return "", f"The embedded brain answers: {why}."
