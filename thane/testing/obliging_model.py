@@ -24,7 +24,8 @@ from typing import Any
 import msgspec
 import trio
 
-from thane.testing.fake_ollama import FakeModel, FakeOllama, Request, open_server
+from thane.testing.fake_ollama import FakeModel, FakeOllama, Request
+from thane.testing.fake_server import serving_fake
 from thane.testing.ollama_script import JSON, Call, Cut, Fail, Raw, Reply, Say, Step, Stop, Think, Wait
 from thane.testing.schema_sample import Sampler
 
@@ -119,7 +120,7 @@ def _formatted(wanted: str | JSON, asked: str) -> Any:
 
 
 async def _main(arguments: argparse.Namespace) -> None:
-    async with open_server(ObligingOllama(), arguments.port) as fake:
+    async with serving_fake(ObligingOllama(), arguments.port) as fake:
         sys.stdout.write(f"{fake.url}\n")
         sys.stdout.flush()
         await trio.sleep_forever()

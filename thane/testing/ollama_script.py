@@ -1,153 +1,78 @@
-"""What a fake Ollama server says and how it breaks: scripts as data, and the bytes that they become.
+"""A script as Ollama's `/api/chat` says it: JSON lines (api/types.go, ChatResponse).
 
-The lines are those of Ollama's `/api/chat` (api/types.go, ChatResponse). `thane.testing.fake_ollama` plays them.
+The steps themselves are those of `thane.testing.script`, and are found here too.
 """
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
 import msgspec
 
-type JSON = dict[str, Any]
+from thane.testing.script import (
+    JSON,
+    Call,
+    Cut,
+    Fail,
+    Line,
+    Plan,
+    Raw,
+    Reply,
+    Say,
+    Step,
+    Stop,
+    Think,
+    Wait,
+    answer,
+    tool_call,
+)
+
+__all__ = [
+    "JSON",
+    "Call",
+    "Cut",
+    "Fail",
+    "OllamaLines",
+    "Plan",
+    "Raw",
+    "Reply",
+    "Say",
+    "Step",
+    "Stop",
+    "Think",
+    "Wait",
+    "answer",
+    "tool_call",
+]
 
 _DATE = "2026-11-23T04:30:31.123456789Z"
 _SECOND = 1_000_000_000  # Ollama's durations are integer nanoseconds
-_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
-_END = b"0\r\n\r\n"
 
 
-class Say(msgspec.Struct, frozen=True):
-    """Pieces of the answer, one line each, `interval` seconds apart (the first at once)."""
+class OllamaLines:
+    """See `thane.testing.script.Format`."""
 
-    pieces: tuple[str, ...]
-    interval: float = 0.0
+    content_type = "application/x-ndjson"
 
+    def begin(self, model: str, stop: Stop | None) -> list[bytes]:  # noqa: ARG002  the interface's
+        return []
 
-class Think(msgspec.Struct, frozen=True):
-    """Pieces of reasoning, one line each."""
-
-    pieces: tuple[str, ...]
-    interval: float = 0.0
-
-
-class Call(msgspec.Struct, frozen=True):
-    """Tool calls, all in one line: (name, arguments) each. With `ids`, each gets one, as newer servers do."""
-
-    calls: tuple[tuple[str, JSON], ...]
-    ids: tuple[str, ...] = ()
-
-
-class Wait(msgspec.Struct, frozen=True):
-    """Silence for so many seconds; `math.inf` is a stall that only ends when the client hangs up."""
-
-    seconds: float = math.inf
-
-
-class Cut(msgspec.Struct, frozen=True):
-    """Close the connection here, in the middle of the chunked body."""
-
-
-class Raw(msgspec.Struct, frozen=True):
-    """Bytes that leave as one chunk, as they are: garbage, half a line, several lines."""
-
-    data: bytes
-
-
-class Fail(msgspec.Struct, frozen=True):
-    """An `{"error": …}` line, as Ollama sends when a model fails in mid-stream."""
-
-    message: str
-
-
-class Stop(msgspec.Struct, frozen=True):
-    """The `done: true` line. A count of None is left out. Durations in seconds."""
-
-    reason: str = "stop"
-    prompt_tokens: int | None = 11
-    output_tokens: int | None = 7
-    prompt_seconds: float = 0.02
-    decode_seconds: float = 0.1
-    load_seconds: float = 0.005
-
-
-type Step = Say | Think | Call | Wait | Cut | Raw | Fail | Stop
-
-
-class Reply(msgspec.Struct, frozen=True):
-    """What one `/api/chat` request gets. With a `status` other than 200 the body is `error`, and `steps` do not play.
-
-    `head_after` is how long the response head takes, in seconds; `math.inf` never sends it. `burst` is how many lines
-    leave in one write while nothing waits.
-    """
-
-    steps: tuple[Step, ...] = (Stop(),)
-    status: int = 200
-    error: str = ""
-    head_after: float = 0.0
-    burst: int = 1
-    cut_before_head: bool = False
-
-
-def answer(*pieces: str) -> Reply:
-    """An ordinary answer in these pieces."""
-    return Reply((Say(pieces), Stop(output_tokens=len(pieces))))
-
-
-def tool_call(name: str, /, **arguments: object) -> Reply:
-    """A reply that only calls one tool."""
-    return Reply((Call(((name, dict(arguments)),)), Stop()))
-
-
-type Plan = list[bytes | float | None]
-"""What to write (bytes), how many seconds to wait (float), where to cut the connection (None)."""
-
-
-def compile_reply(reply: Reply, model: str) -> Plan:
-    """The bytes of a reply of the model of that name, each line encoded once."""
-    plan: Plan = []
-    if reply.head_after:
-        plan.append(float(reply.head_after))
-    pending = [_HEAD]
-    for step in reply.steps:
-        if isinstance(step, Wait | Cut):
-            plan += [b"".join(pending), None if isinstance(step, Cut) else float(step.seconds)]
-            pending = []
-            if isinstance(step, Cut):
-                return plan
-            continue
-        for index, line in enumerate(_lines(step, model)):
-            interval = step.interval if isinstance(step, Say | Think) else 0.0
-            if index and interval:
-                plan += [b"".join(pending), float(interval)]
-                pending = []
-            pending.append(b"%x\r\n%b\r\n" % (len(line), line))
-            if len(pending) > reply.burst:
-                plan.append(b"".join(pending))
-                pending = []
-    plan.append(b"".join((*pending, _END)))
-    return [part for part in plan if part != b""]
-
-
-def _lines(step: Say | Think | Call | Raw | Fail | Stop, model: str) -> list[bytes]:
-    match step:
-        case Say():
-            return [_line(model, {"role": "assistant", "content": piece}) for piece in step.pieces]
-        case Think():
-            return [_line(model, {"role": "assistant", "content": "", "thinking": piece}) for piece in step.pieces]
-        case Call():
-            calls: list[JSON] = []
-            for index, (name, arguments) in enumerate(step.calls):
-                call: JSON = {"function": {"index": index, "name": name, "arguments": arguments}}
-                calls.append({"id": step.ids[index], **call} if step.ids else call)
-            return [_line(model, {"role": "assistant", "content": "", "tool_calls": calls})]
-        case Raw():
-            return [step.data]
-        case Fail():
-            return [msgspec.json.encode({"error": step.message}) + b"\n"]
-        case Stop():
-            return [_done_line(step, model)]
+    def lines(self, step: Line, model: str) -> list[bytes]:
+        match step:
+            case Say():
+                return [_line(model, {"role": "assistant", "content": piece}) for piece in step.pieces]
+            case Think():
+                return [_line(model, {"role": "assistant", "content": "", "thinking": piece}) for piece in step.pieces]
+            case Call():
+                calls: list[JSON] = []
+                for index, (name, arguments) in enumerate(step.calls):
+                    call: JSON = {"function": {"index": index, "name": name, "arguments": arguments}}
+                    calls.append({"id": step.ids[index], **call} if step.ids else call)
+                return [_line(model, {"role": "assistant", "content": "", "tool_calls": calls})]
+            case Raw():
+                return [step.data]
+            case Fail():
+                return [msgspec.json.encode({"error": step.message}) + b"\n"]
+            case Stop():
+                return [_done_line(step, model)]
 
 
 def _line(model: str, message: JSON) -> bytes:
