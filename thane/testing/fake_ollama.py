@@ -79,9 +79,9 @@ class FakeOllama(FakeServer):
     def _loaded(self, body: JSON) -> bytes:
         """A model is loaded, or unloaded; one that says something is asked by `/api/chat` alone."""
         if body["model"] not in {model.name for model in self.models}:
-            return _json(404, {"error": f"model '{body['model']}' not found"})
+            return as_json(404, {"error": f"model '{body['model']}' not found"})
         reason = "unload" if body.get("keep_alive") == 0 else "load"
-        return _json(200, {"model": body["model"], "response": "", "done": True, "done_reason": reason})
+        return as_json(200, {"model": body["model"], "response": "", "done": True, "done_reason": reason})
 
     def _embedded(self, body: JSON, *, older: bool) -> bytes:
         """The vectors of `vector_of`, by the newer path with length 1, as Ollama makes them."""
