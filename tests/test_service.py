@@ -93,7 +93,9 @@ async def test_what_was_said_and_told_is_there_after_a_restart(tmp_path: Path) -
         log = (await client.get(f"{native}/v1/events/log?source=system")).json()
     assert ["hello", said["response"]] == [message["content"] for message in known["messages"]]
     kinds = [event["kind"] for event in log["events"]]
-    assert ["started", "draining", "stopped", "started"] == [kind for kind in kinds if kind != "request_refused"]
+    assert ["started", "draining", "checkpoint_created", "stopped", "started"] == [
+        kind for kind in kinds if kind != "request_refused"
+    ]
 
 
 async def test_the_ollama_api_may_share_the_native_port(tmp_path: Path) -> None:

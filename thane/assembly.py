@@ -15,6 +15,7 @@ from thane.agent.routing import Routes
 from thane.clock import Clock
 from thane.config.servers import model_servers
 from thane.config.settings import Settings
+from thane.conversations.checkpointer import Checkpointer
 from thane.conversations.tracker import open_conversations
 from thane.errors import ConfigurationError
 from thane.events.bus import EventBus
@@ -96,7 +97,7 @@ class Builder:
         journal = await stack.enter_async_context(open_journal(database, self._lines, settings.logging, self._clock))
         bus = await self._open_bus(database)
         redactor = Redactor(known_secrets(settings))
-        archive = Archive(database, self._clock, settings.archive, Packer(settings.runs, redactor))
+        archive = Archive(database, self._clock, settings.archive, Packer(settings.runs, redactor), self._ids)
         if interrupted := await archive.recover():
             _log.warning("runs were interrupted by the last end of Thane", runs=interrupted)
         ledger = await open_ledger(
@@ -148,6 +149,7 @@ class Builder:
             )
         )
         supervisor = Supervisor(settings.supervisor, bus, self._random)
+        checkpointer = Checkpointer(archive.checkpoints, settings.checkpoints, conversations=conversations, events=bus)
         rooms = Rooms(
             settings=settings,
             clock=self._clock,
@@ -157,6 +159,7 @@ class Builder:
             bus=bus,
             archive=archive,
             journal=journal,
+            checkpointer=checkpointer,
             statistics={
                 "conversations": conversations.statistics,
                 "loops": registry.statistics,

@@ -110,6 +110,8 @@ class _Tree:
             self._announce()
             await draining.wait()
             await self._drain()
+            if self._rooms.checkpointer is not None:
+                await self._rooms.checkpointer.at_shutdown()
             branches.cancel_scope.cancel()
 
     async def _drain(self) -> None:
@@ -144,6 +146,8 @@ class _Tree:
             able=lambda: bool(self._catalogue.remote()),
         )
         branches["session summaries"] = summariser.run
+        if self._rooms.checkpointer is not None:
+            branches["checkpoints"] = self._rooms.checkpointer.run
         embedded = self._catalogue.get("embedded")
         if isinstance(embedded, EmbeddedProvider):
             branches["language"] = partial(_learn, embedded, self._rooms.settings.language)

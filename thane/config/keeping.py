@@ -144,6 +144,23 @@ class Archive(Section, frozen=True):
     """A pause this long ends the surrounding exchange of a search result."""
 
 
+class Checkpoints(Section, frozen=True):
+    every_messages: Annotated[int, msgspec.Meta(ge=0)] = 50
+    """A checkpoint is made once there are this many new messages; 0 makes none for that."""
+    least_seconds: Seconds = 300.0
+    """Least pause between two checkpoints that Thane makes by itself."""
+    at_shutdown: bool = True
+    """Make a checkpoint when Thane ends."""
+    shutdown_seconds: Seconds = 5.0
+    """Longest time for the checkpoint at the end."""
+    restore_seconds: Seconds = 120.0
+    """Longest wait for a restore."""
+    keep: Count = 20
+    """The newest checkpoints made by Thane itself that are kept; those that people made stay until they are deleted."""
+    import_bytes: Count = 1_073_741_824
+    """Largest checkpoint that is taken from a file, unpacked."""
+
+
 class Logging(Section, frozen=True):
     dir: str = ""
     """Folder of log files; empty logs to standard error only."""

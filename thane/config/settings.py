@@ -16,6 +16,7 @@ from thane.config.fields import Section
 from thane.config.house import Demo, HomeAssistant, HomeAssistantSubscribe
 from thane.config.keeping import (
     Archive,
+    Checkpoints,
     Conversations,
     Dashboard,
     Events,
@@ -40,6 +41,7 @@ __all__ = [
     "Brain",
     "Budget",
     "Budgets",
+    "Checkpoints",
     "Conversations",
     "Dashboard",
     "Delegation",
@@ -96,6 +98,7 @@ class Settings(Section, frozen=True):
     dashboard: Dashboard = Dashboard()
     storage: Storage = Storage()
     archive: Archive = Archive()
+    checkpoints: Checkpoints = Checkpoints()
     data_dir: str = "./db"
     """Folder of the database."""
     homeassistant: HomeAssistant = HomeAssistant()

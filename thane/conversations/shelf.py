@@ -84,6 +84,14 @@ class Shelf:
         self._to_come.pop(conversation_id, None)
         self._events.publish("agent", "conversation_deleted", conversation_id=conversation_id, by=by)
 
+    async def withdraw(self, conversation_ids: Iterable[str], reason: str) -> None:
+        """Stop what runs in these conversations and forget what is known of them: their next turn reads them anew."""
+        for conversation_id in conversation_ids:
+            live = self._live.get(conversation_id)
+            if live is not None and self._loops.get(live.loop.id) is not None:
+                await self._loops.stop(live.loop.id, reason)
+            self._remembered.forget(conversation_id)
+
     async def better_title(self, turn: Turn, answer: str) -> None:
         """Take the title that Open WebUI had made for a chat, for each conversation that it can be meant for.
 

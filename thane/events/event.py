@@ -104,6 +104,10 @@ KINDS: dict[Source, dict[str, str]] = {
         "branch_crashed": (
             "A branch of the task tree failed and will be restarted: branch, error, retry_in_ms, restarts"
         ),
+        "checkpoint_created": "A checkpoint was made: checkpoint_id, trigger, note, conversations, messages, byte_size",
+        "checkpoint_restored": (
+            "The memory was taken back to a checkpoint: checkpoint_id, before_id, conversations, changed, damaged"
+        ),
         "branch_restarted": "A branch runs again: branch, restarts",
         "runs_swept": ("Old runs or prompts were deleted, by the limits of `runs`: runs, prompts, pieces, kept_bytes"),
         "request_refused": "A request was refused at the door: listener, reason, status, path",

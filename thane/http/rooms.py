@@ -12,6 +12,7 @@ from thane.router.profiles import Profiles
 if TYPE_CHECKING:
     from thane.clock import Clock
     from thane.config.settings import Settings
+    from thane.conversations.checkpointer import Checkpointer
     from thane.conversations.tracker import Conversations
     from thane.events.bus import EventBus
     from thane.health.watch import Health
@@ -62,6 +63,7 @@ class Rooms:
     circuits: Circuits | None = None
     candidates: Callable[[], tuple[Model, ...]] = tuple
     journal: Journal | None = None
+    checkpointer: Checkpointer | None = None
     statistics: Mapping[str, Callable[[], object]] = field(default_factory=dict[str, "Callable[[], object]"])
 
     @cached_property

@@ -7,6 +7,7 @@ turn belongs to is decided elsewhere (`thane.conversations.identity`); the archi
 
 from __future__ import annotations
 
+import random
 import sqlite3
 from collections.abc import Callable, Sequence
 
@@ -15,7 +16,9 @@ import msgspec
 from thane.clock import Clock, iso
 from thane.config import settings as config
 from thane.errors import ClientError
+from thane.ids import Ids
 from thane.memory import rows, sessions
+from thane.memory.checkpoints import Checkpoints
 from thane.memory.lately import Lately, read_lately
 from thane.memory.prompts import KeptPrompt, PackedPrompt, Packer, read_prompt
 from thane.memory.query import words_of
@@ -45,12 +48,14 @@ class Archive:
         clock: Clock,
         settings: config.Archive = config.Archive(),  # noqa: B008 frozen
         packer: Packer | None = None,
+        ids: Ids | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._idle_seconds = settings.session_idle_minutes * 60
         self.sessions = Sessions(database, clock, settings)
         self.search = Search(database, settings)
+        self.checkpoints = Checkpoints(database, clock, ids or Ids(random.Random(), clock))  # noqa: S311 for ids
         self._packer = packer or Packer()
 
     async def recover(self) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 from thane.errors import ConfigurationError
 from thane.storage.migrations import (
     archive_and_events,
+    checkpoints,
     ledger,
     log_lines,
     parent_runs,
@@ -32,6 +33,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     shelf.STATEMENTS,
     ledger.STATEMENTS,
     routing_decisions.STATEMENTS,
+    checkpoints.STATEMENTS,
 )
 """Statements of each step; the first leads from an empty database to version 1."""
 

@@ -8,7 +8,9 @@ import msgspec
 from quart import Response, request
 
 from thane.clock import iso
+from thane.config.settings import Limits
 from thane.errors import ClientError
+from thane.http.body import read_json
 
 _encode = msgspec.json.Encoder().encode
 _TIMES = frozenset({"started_at", "created_at", "updated_at", "at"})
@@ -22,6 +24,12 @@ def answer(value: object, status: int = 200) -> Response:
 def fields(record: msgspec.Struct) -> dict[str, Any]:
     """A record as JSON has it, at every depth: times in RFC 3339, lists for tuples."""
     return {name: _field(name, value) for name, value in msgspec.structs.asdict(record).items()}
+
+
+async def given[T](kind: type[T], limits: Limits) -> T:
+    """The JSON body as a `kind`, which it is with its defaults when there is none. Raises ClientError."""
+    raw = await request.body
+    return read_json(raw, kind, limits=limits) if raw.strip() else kind()
 
 
 def limit(default: int, most: int) -> int:

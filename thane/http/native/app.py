@@ -6,6 +6,7 @@ from thane.http.dashboard import routes as dashboard
 from thane.http.native import (
     archive,
     chat,
+    checkpoints,
     conversations,
     events,
     logs,
@@ -39,6 +40,8 @@ ROUTES = (
     requests.routes,
     routing.routes,
     archive.routes,
+    checkpoints.routes,
+    checkpoints.file_routes,
     sessions.routes,
     tool_calls.routes,
     loops.routes,

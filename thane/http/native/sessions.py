@@ -11,7 +11,7 @@ from quart import Blueprint, Response, request
 
 from thane.clock import iso
 from thane.errors import ClientError
-from thane.http.native.answers import answer, fields, limit
+from thane.http.native.answers import answer, fields, given, limit
 from thane.http.native.query import cursor, next_cursor
 from thane.http.native.said import message, tool_call
 from thane.http.rooms import Rooms
@@ -23,7 +23,7 @@ _MOST = 500
 
 
 class _Split(msgspec.Struct):
-    message_id: str
+    message_id: str = ""
 
 
 class _Close(msgspec.Struct):
@@ -75,14 +75,14 @@ def routes(rooms: Rooms) -> Blueprint:
     @blueprint.post("/v1/archive/sessions/<session_id>/split")
     async def split(session_id: str) -> Response:
         """Make the messages from `{"message_id"}` on a session of their own: 201 with that one."""
-        wanted = await _body(_Split)
+        wanted = await given(_Split, rooms.settings.limits)
         return answer(_session(await archive.sessions.split(session_id, wanted.message_id)), 201)
 
     @blueprint.post("/v1/archive/sessions/<session_id>/close")
     async def close(session_id: str) -> Response:
         """Close an open session: `{"reason","handoff"}`, both optional; what `handoff` says is told to the model in the
         next one. 409 when it is closed already."""
-        wanted, session = await _body(_Close), await _known(archive, session_id)
+        wanted, session = await given(_Close, rooms.settings.limits), await _known(archive, session_id)
         open_ = session.ended_at is None
         if not open_ or not await archive.sessions.close(session.conversation_id, wanted.reason, wanted.handoff):
             raise ClientError("this session is closed already", status=409, code="session_closed")
@@ -111,14 +111,6 @@ def _session(session: SessionRecord) -> dict[str, Any]:
     times = ("last_at", "ended_at")
     found = fields(session)
     return found | {name: None if (at := found[name]) is None else iso(at) for name in times}
-
-
-async def _body[T](kind: type[T]) -> T:
-    raw = await request.get_data()
-    try:
-        return msgspec.json.decode(raw or b"{}", type=kind)
-    except msgspec.DecodeError as error:
-        raise ClientError(f"invalid request body: {error}") from None
 
 
 def _unknown() -> ClientError:

@@ -14,6 +14,7 @@ from thane.http.openapi import native_shapes as native
 from thane.http.openapi import ollama_shapes as ollama
 from thane.http.openapi import v1_shapes as v1
 from thane.http.openapi.archive_table import ARCHIVE
+from thane.http.openapi.checkpoint_table import CHECKPOINTS
 from thane.http.openapi.router_table import ROUTER
 from thane.http.openapi.runs_table import RUNS
 from thane.http.openapi.told import LIMIT, NDJSON, SSE, Query, Told, Type
@@ -274,7 +275,15 @@ OLLAMA: Mapping[str, Told] = {
     "GET /api/status": Told(title="Ask for the cloud", answer=ollama.OllamaCloudStatus),
 }
 
-TABLE: Mapping[str, Told] = {**OWN, **ROUTER, **RUNS, **ARCHIVE, **V1, **OLLAMA}
+TABLE: Mapping[str, Told] = {
+    **OWN,
+    **ROUTER,
+    **RUNS,
+    **ARCHIVE,
+    **CHECKPOINTS,
+    **V1,
+    **OLLAMA,
+}
 
 NOTHING = Told(title="")
 """What is told of a route that is not in the table."""
@@ -285,7 +294,7 @@ AREAS: Mapping[str, str] = {
     "Runs": "Turns that go on, wait or have ended.",
     "Router": "Which model was chosen for a run, and why.",
     "Loops": "What lives in Thane now.",
-    "Archive": "What was said and done, kept: sessions, search, tool calls.",
+    "Archive": "What was said and done, kept: sessions, search, tool calls, checkpoints.",
     "Events": "What happens, as it happens and afterwards.",
     "Thane": "Version, health and this description.",
     "OpenAI": "OpenAI's API.",
@@ -303,6 +312,7 @@ _BEGINNINGS = {
     "/v1/prompts": "Runs",
     "/v1/requests": "Runs",
     "/v1/archive/": "Archive",
+    "/v1/checkpoint": "Archive",
     "/v1/tools/": "Archive",
     "/v1/telemetry/tools": "Archive",
     "/v1/router/": "Router",
