@@ -73,7 +73,7 @@ def routes(rooms: Rooms) -> Blueprint:
         """Delete a checkpoint: 204."""
         if not await archive.checkpoints.delete(checkpoint_id):
             raise unknown()
-        return Response(status=204)
+        return Response(b"", 204)
 
     @blueprint.post("/v1/checkpoint/<checkpoint_id>/restore")
     @blueprint.post("/v1/checkpoints/<checkpoint_id>/restore")
