@@ -80,6 +80,8 @@ class Limits(Section, frozen=True):
     """Messages in one request."""
     tools_per_turn: Count = 512
     """Tools in one request."""
+    ignored_keys: Count = 200
+    """Different keys of requests that mean nothing here, and are counted by their names."""
     texts_per_embedding: Count = 2048
     """Texts in one request for embeddings."""
 

@@ -18,7 +18,7 @@ from quart import Blueprint, Quart, Response, request
 from thane.conversations.tracker import OpenTurn
 from thane.errors import ClientError
 from thane.http import offers
-from thane.http.body import read_json
+from thane.http.documents import read_document
 from thane.http.problems import REQUEST_ID, SHOULD_RETRY
 from thane.http.quart_app import become_run, request_id, stream
 from thane.http.rooms import Rooms
@@ -43,8 +43,7 @@ class FailedRunError(Exception):
 
 async def read(rooms: Rooms, codec: Codec) -> ChatRequest:
     """The request that Quart is handling, decoded. Raises ClientError."""
-    body: bytes = await request.body
-    limits = rooms.settings.limits
+    document = await read_document(rooms)
     headers, why = trusted(
         {name.lower(): value for name, value in request.headers.items()},
         rooms.settings.auth.open_webui_secret,
@@ -52,7 +51,7 @@ async def read(rooms: Rooms, codec: Codec) -> ChatRequest:
     )
     if why:
         _log.warning("a user's token is not believed", reason=why, header="X-OpenWebUI-User-Jwt")
-    return codec.decode(read_json(body, limits=limits, tolerant=True), headers, limits)
+    return codec.decode(document, headers, rooms.settings.limits)
 
 
 async def reply(rooms: Rooms, codec: Codec, chat: ChatRequest) -> Response:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from thane.http.documents import IgnoredKeys
 from thane.router.profiles import Profiles
 
 if TYPE_CHECKING:
@@ -65,6 +66,11 @@ class Rooms:
     journal: Journal | None = None
     checkpointer: Checkpointer | None = None
     statistics: Mapping[str, Callable[[], object]] = field(default_factory=dict[str, "Callable[[], object]"])
+
+    @cached_property
+    def ignored(self) -> IgnoredKeys:
+        """The keys of requests that mean nothing here."""
+        return IgnoredKeys(self.settings.limits.ignored_keys)
 
     @cached_property
     def profiles(self) -> Profiles:

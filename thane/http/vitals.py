@@ -53,7 +53,8 @@ def system(rooms: Rooms) -> System:
         version=rooms.version,
         health=report.dependencies,
         process=process(),
-        statistics={name: msgspec.to_builtins(statistics()) for name, statistics in rooms.statistics.items()},
+        statistics={name: msgspec.to_builtins(statistics()) for name, statistics in rooms.statistics.items()}
+        | {"ignored_keys": dict(rooms.ignored.statistics())},
     )
 
 

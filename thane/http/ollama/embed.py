@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from quart import Blueprint, Response, request
+from quart import Blueprint, Response
 
-from thane.http.body import read_json
+from thane.http.documents import read_document
 from thane.http.embedding import embed
 from thane.http.replies import refuse_with
 from thane.http.rooms import Rooms
@@ -24,7 +24,7 @@ def routes(rooms: Rooms) -> Blueprint:
     async def vectors() -> Response:
         """A vector of length 1 for each text of `input`, from the model server. One of Thane's own names stands for
         `embeddings.model`. 501 where no model makes embeddings."""
-        call = ollama_embed.decode(read_json(await request.body, limits=limits, tolerant=True), limits)
+        call = ollama_embed.decode(await read_document(rooms), limits)
         made = await embed(rooms, _request(call))
         return _json(
             ollama_embed.encode(
@@ -35,7 +35,7 @@ def routes(rooms: Rooms) -> Blueprint:
     @blueprint.post("/api/embeddings")
     async def vector() -> Response:
         """The vector of one `prompt`, as the model gives it: `{"embedding":[…]}`."""
-        call = ollama_embed.decode_older(read_json(await request.body, limits=limits, tolerant=True))
+        call = ollama_embed.decode_older(await read_document(rooms))
         made = await embed(rooms, _request(call, plain=True))
         return _json(ollama_embed.encode_older(made.vectors[0] if made.vectors else ()))
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any
-
-from quart import request
 
 from thane.errors import ClientError
-from thane.http.body import read_json
+from thane.http.documents import read_document
 from thane.http.offers import Offer, check, find
 from thane.http.rooms import Rooms
 from thane.wire.chat import as_object
@@ -22,9 +19,7 @@ _NAME = re.compile(rf"(?:https?://)?(?:[A-Za-z0-9_][A-Za-z0-9_.:-]{{0,349}}/)?(?
 
 async def read_fields(rooms: Rooms, struct: str) -> Fields:
     """The body of the request that Quart is handling. `struct` is Ollama's name for it. Raises ClientError (400)."""
-    raw: bytes = await request.body
-    document: Any = read_json(raw, limits=rooms.settings.limits, tolerant=True)
-    return Fields(as_object(document), GoDialect(struct))
+    return Fields(as_object(await read_document(rooms)), GoDialect(struct))
 
 
 def name_of(body: Fields) -> str:

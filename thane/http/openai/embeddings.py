@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from quart import Blueprint, Response, request
+from quart import Blueprint, Response
 
-from thane.http.body import read_json
+from thane.http.documents import read_document
 from thane.http.embedding import embed
 from thane.http.replies import refuse_with
 from thane.http.rooms import Rooms
@@ -23,7 +23,7 @@ def routes(rooms: Rooms) -> Blueprint:
     async def embeddings() -> Response:
         """OpenAI's embeddings: a vector of length 1 for each text of `input`, as `encoding_format` `float` or `base64`.
         One of Thane's own names stands for `embeddings.model`. 501 where no model makes embeddings."""
-        call = openai_embeddings.decode(read_json(await request.body, limits=limits, tolerant=True), limits)
+        call = openai_embeddings.decode(await read_document(rooms), limits)
         made = await embed(rooms, EmbedRequest(call.model, call.texts, dimensions=call.dimensions))
         body = openai_embeddings.encode(call, made.vectors, made.tokens)
         return Response(body, content_type="application/json; charset=utf-8")

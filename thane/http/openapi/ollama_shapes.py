@@ -198,10 +198,12 @@ class OllamaName(Shape):
     """A model by its name. Older clients say `name`, which is read where there is no `model`."""
 
     model: Model
+    name: Annotated[str | None, about("The older word for `model`.")] = None
 
 
 class OllamaPullRequest(OllamaName):
     stream: Streams = None
+    insecure: Annotated[bool | None, about("Has no effect.")] = None
 
 
 class OllamaCopyRequest(Shape):
