@@ -11,6 +11,13 @@
       toggle.setAttribute("aria-label", `Theme: ${next}`);
     }
     if (event.target.closest("[data-dismiss]")) event.target.closest(".note").hidden = true;
+    const expand = event.target.closest("[data-expand]");
+    if (expand) {
+      const rows = [...expand.closest("section").querySelectorAll("details")];
+      const open = rows.some((row) => !row.open);
+      rows.forEach((row) => { row.open = open; });
+      expand.textContent = open ? "Close all" : "Expand all";
+    }
     const copy = event.target.closest("[data-copy]");
     if (copy) {
       const text = copy.closest(".ev-x, .curl").querySelector(copy.dataset.copy).textContent;

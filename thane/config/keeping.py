@@ -102,6 +102,8 @@ class Dashboard(Section, frozen=True):
     """Messages of a conversation that the chat box shows when the page is opened."""
     message_chars: Count = 20_000
     """Longest message that the chat box sends."""
+    prompt_chars: Count = 40_000
+    """Characters of a prompt that the page of a run shows; its JSON has the whole."""
 
 
 class Storage(Section, frozen=True):

@@ -209,10 +209,28 @@ class Recorder:
             turn_id=facts.turn_id or facts.run_id,
         )
 
+    def so_far(self, state: RunState) -> RunRecord:
+        """The run's record as it would be now."""
+        now = trio.current_time()
+        going = [self._call(started.step, started.call, span, "", ok=False) for started, span in self._tools.values()]
+        return msgspec.structs.replace(
+            self.opening(state),
+            model=self._model,
+            text=self._redactor.text(self.text),
+            thinking=self._redactor.text("".join(self._thinking)),
+            usage=self.usage(),
+            queued=(now if self._began is None else self._began) - self._accepted,
+            duration=now - self._accepted,
+            first_token=self._first_token,
+            steps=tuple(self._steps),
+            tool_calls=(*self._calls, *going),
+            spans=self._spans.view(),
+            cost_usd=self.book.cost_usd,
+        )
+
     def end(self, final: RunFinished | RunFailed, cancelled_by: str = "") -> RunRecord:
         """Close what is open and make the run's record."""
         self._what = "storing"
-        now = trio.current_time()
         if isinstance(final, RunFailed):
             self._cut_off(final)
         else:
@@ -221,18 +239,7 @@ class Recorder:
         for started, span in self._tools.values():
             self._calls.append(self._call(started.step, started.call, span, "", ok=False))
         self._tools.clear()
-        record = msgspec.structs.replace(
-            self.opening("done"),
-            model=self._model,
-            text=self._redactor.text(self.text),
-            thinking=self._redactor.text("".join(self._thinking)),
-            queued=(now if self._began is None else self._began) - self._accepted,
-            duration=now - self._accepted,
-            first_token=self._first_token,
-            steps=tuple(self._steps),
-            spans=self._spans.view(),
-            cost_usd=self.book.cost_usd,
-        )
+        record = self.so_far("done")
         if isinstance(final, RunFinished):
             return msgspec.structs.replace(
                 record,
@@ -240,7 +247,6 @@ class Recorder:
                 text=self._redactor.text(final.text) or record.text,
                 usage=final.usage,
                 finish_reason=final.finish_reason,
-                tool_calls=tuple(self._calls),
             )
         return msgspec.structs.replace(
             record,
@@ -249,7 +255,6 @@ class Recorder:
             failure=final.failure,
             error=self._redactor.text(final.message),
             cancelled_by=cancelled_by,
-            tool_calls=tuple(self._calls),
         )
 
     def usage(self) -> Usage:

@@ -36,7 +36,7 @@ from thane.ledger.accounts import Accounts, NoAccounts
 from thane.loops.loop import Iteration, IterationFailed
 from thane.loops.registry import LoopRegistry
 from thane.memory.archive import Archive
-from thane.memory.records import ConversationRecord, SentPrompt
+from thane.memory.records import ConversationRecord, RunRecord, SentPrompt
 from thane.redaction import Redactor, known_secrets
 from thane.router.profiles import Profiles
 from thane.turn import Batch, RunFinished, Turn
@@ -144,6 +144,19 @@ class Conversations:
             for ticket, conversation in self._tickets.values()
             if ticket.phase != "ended"
         )
+
+    def so_far(self, run_id: str) -> RunRecord | None:
+        """The record of a run that goes on or waits, as it would be now; None for any other."""
+        ticket, _ = self._tickets.get(run_id, (None, None))
+        if ticket is None or ticket.phase == "ended":
+            return None
+        return ticket.recorder.so_far("queued" if ticket.phase == "queued" else "running")
+
+    def asked(self, run_id: str) -> str:
+        """What the user said last in the turn of a run that goes on or waits; "" for any other."""
+        ticket, _ = self._tickets.get(run_id, (None, None))
+        messages = ticket.turn.messages if ticket is not None else ()
+        return next((message.content for message in reversed(messages) if message.role == "user"), "")
 
     def sent_prompts(self, run_id: str) -> tuple[SentPrompt, ...]:
         """What the model steps of a run that goes on were sent so far; nothing for any other."""

@@ -35,6 +35,7 @@ from thane.memory.records import (
 )
 from thane.memory.search import Search
 from thane.memory.sessions import Sessions
+from thane.redaction import Redactor
 from thane.storage import conversation_list, conversation_rows, prompt_rows, run_rows, search_rows
 from thane.storage.database import Database
 
@@ -194,6 +195,11 @@ class Archive:
             lambda c: run_rows.list_runs(c, equal=equal, since=since, until=until, start=start, limit=limit)
         )
         return tuple(map(rows.run_record, found))
+
+    @property
+    def redactor(self) -> Redactor:
+        """Takes out of a text what is taken out of prompts."""
+        return self._packer.redactor
 
     def as_kept(self, sent: SentPrompt) -> KeptPrompt:
         """What would be kept of a prompt, for the view of a run that goes on: redacted, and named by its hash."""

@@ -22,8 +22,10 @@ from thane.home.demo import DemoHome
 from thane.http.rooms import Rooms
 from thane.ids import Ids
 from thane.loops.status import LoopState, LoopStatus
-from thane.memory.records import ConversationRecord, MessageRecord, RunRecord
+from thane.memory.prompts import KeptPrompt, Packer, read_prompt
+from thane.memory.records import ConversationRecord, MessageRecord, RunFilter, RunRecord, SentPrompt
 from thane.models.provider import ModelInfo
+from thane.redaction import Redactor
 from thane.testing.clock import TrioClock
 from thane.turn import (
     Batch,
@@ -127,8 +129,26 @@ class FakeConversations:
     scopes: dict[str, trio.CancelScope] = field(default_factory=dict[str, trio.CancelScope])
     nursery: trio.Nursery | None = None
 
+    records: dict[str, RunRecord] = field(default_factory=dict[str, RunRecord])
+    prompts: dict[str, tuple[SentPrompt, ...]] = field(default_factory=dict[str, tuple[SentPrompt, ...]])
+
     def running(self) -> tuple[LiveRun, ...]:
         return tuple(self.runs.values())
+
+    def so_far(self, run_id: str) -> RunRecord | None:
+        """What the test says, or what is known of a run that it only shows as running."""
+        live = self.runs.get(run_id)
+        if live is None or run_id in self.records:
+            return self.records.get(run_id)
+        state = "queued" if live.state == "queued" else "running"
+        known = (run_id, live.conversation_id, live.loop_id, live.channel, live.profile, state, live.started_at)
+        return RunRecord(*known, title=live.title, model=live.model, spans=live.spans)
+
+    def sent_prompts(self, run_id: str) -> tuple[SentPrompt, ...]:
+        return self.prompts.get(run_id, ())
+
+    def asked(self, run_id: str) -> str:
+        return self.records[run_id].title if run_id in self.records else ""
 
     @asynccontextmanager
     async def open(self, turn: Turn) -> AsyncGenerator[OpenTurn]:
@@ -173,6 +193,8 @@ class FakeArchive:
         self.known: dict[str, ConversationRecord] = {}
         self.said: dict[str, tuple[MessageRecord, ...]] = {}
         self.past: dict[str, RunRecord] = {}
+        self.prompts: dict[str, KeptPrompt] = {}
+        self.redactor = Redactor(["opensesame"])
 
     async def count_conversations(self) -> int:
         await trio.lowlevel.checkpoint()
@@ -189,6 +211,28 @@ class FakeArchive:
     async def run(self, run_id: str) -> RunRecord | None:
         await trio.lowlevel.checkpoint()
         return self.past.get(run_id)
+
+    async def runs(
+        self, *, wanted: RunFilter, start: tuple[float, str] | None = None, limit: int = 50
+    ) -> tuple[RunRecord, ...]:
+        """Only the filters by state and by parent."""
+        await trio.lowlevel.checkpoint()
+        latest = sorted(self.past.values(), key=lambda run: (run.started_at, run.id), reverse=True)
+        return tuple(
+            run
+            for run in latest
+            if wanted.state in ("", run.state)
+            and wanted.parent_run_id in ("", run.parent_run_id)
+            and (start is None or (run.started_at, run.id) < start)
+        )[:limit]
+
+    async def prompt(self, prompt_hash: str) -> KeptPrompt | None:
+        await trio.lowlevel.checkpoint()
+        return self.prompts.get(prompt_hash)
+
+    def as_kept(self, sent: SentPrompt) -> KeptPrompt:
+        packed = Packer(redactor=self.redactor).pack(sent.place, sent.step, sent.prompt)
+        return read_prompt(packed.hash, [piece for _, piece in packed.links])
 
 
 class World:

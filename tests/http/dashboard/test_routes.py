@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
 import pytest
 import trio
 from trio.testing import MockClock
@@ -19,8 +21,10 @@ from thane.http.dashboard.pages import SECURITY_HEADERS
 from thane.http.dashboard.routes import routes
 from thane.http.problems import native_problem
 from thane.http.quart_app import ThaneApp
+from thane.memory.records import PromptRecord, RunRecord, SentPrompt, Span
 from thane.testing.serving import Answer, serving
 from thane.testing.serving import request as raw_request
+from thane.turn import Message, Prompt
 
 NDJSON = "Accept: application/x-ndjson"
 HTML = "Accept: text/html"
@@ -52,8 +56,25 @@ async def ask(world: World, *headers: str, **fields: str) -> Answer:
     return answer
 
 
-PAGES = ("/", "/?conversation=c_l7", "/events", "/events?source=agent&q=lamp", "/events/1")
-ANSWERS = (*PAGES, "/events/999", "/static/thane.css", "/static/none.css", "/events?kind=x", "/nothing")
+PAGES = (
+    *("/", "/?conversation=c_l7", "/runs", "/runs?state=done&channel=api", "/runs/r_1"),
+    *("/events", "/events?source=agent&q=lamp", "/events?run=r_1", "/events/1"),
+)
+ANSWERS = (
+    *(*PAGES, "/runs/nope", "/runs/r_1/prompts/0", "/runs?state=odd", "/events/999", "/events?kind=x", "/nothing"),
+    *("/static/thane.css", "/static/none.css"),
+)
+
+
+def remember_run(world: World, **more: Any) -> RunRecord:
+    """A run that was answered, with the prompt of its one step."""
+    kept = world.archive.as_kept(SentPrompt(0, 1, Prompt((Message("user", "lights <b>off</b>"),))))
+    run = RunRecord("r_1", "c_1", "l_1", "api", "thane:latest", "done", world.clock.time(), "lights off", "qwen3")
+    spans = (Span("model", "qwen3", world.clock.time(), 1.0, "done", 1, prompt=0),)
+    run = msgspec.structs.replace(run, spans=spans, prompts=(PromptRecord(0, 1, kept.hash, 1, 0, 30),), **more)
+    world.archive.past[run.id] = run
+    world.archive.prompts[kept.hash] = kept
+    return run
 
 
 @pytest.mark.parametrize("path", ANSWERS)
@@ -68,6 +89,7 @@ async def test_every_answer_carries_the_security_headers(path: str) -> None:
 async def test_pages_hold_no_inline_style_script_or_double_id(path: str) -> None:
     world = World()
     await evening(world)
+    remember_run(world)
     answer = await get(world, path)
     page = answer.body.decode()
     assert answer.status == 200
@@ -279,12 +301,13 @@ async def test_an_event_that_is_gone_is_not_found() -> None:
     assert b"event 7 is not in the log" in answer.body
 
 
-@pytest.mark.parametrize("page", ["now", "events"])
+@pytest.mark.parametrize("page", ["now", "events", "run&id=r_1"])
 async def test_the_live_channel_tells_everything_first_and_ends_with_its_viewer(
     page: str, autojump_clock: MockClock
 ) -> None:
     world = World()
     world.bus.publish("system", "started", version="1")
+    remember_run(world)
     async with serving(make_app(world)) as served:
         async with open_websocket("127.0.0.1", served.port, f"/live?page={page}", use_ssl=False) as socket:
             message = json.loads(await socket.get_message())
@@ -303,3 +326,50 @@ async def test_a_live_channel_with_wrong_filters_is_refused() -> None:
     )
     answer = await get(World(), "/live?page=events&source=x", *upgrade)
     assert answer.status == 400
+
+
+async def test_the_runs_are_listed_in_pages_and_lead_to_their_pages() -> None:
+    world = World()
+    for number in range(60):
+        remember_run(world, id=f"r_{number:02}", started_at=1_800_000_000.0 + number)
+    page = await page_at(world, "/runs?state=done")
+    assert 'href="/runs/r_59"' in page
+    assert 'href="/runs/r_09"' not in page
+    (following,) = re.findall(r'href="(/runs\?state=done[^"]+)"', page)
+    assert 'href="/runs/r_09"' in await page_at(world, following.replace("&amp;", "&"))
+
+
+async def test_a_run_that_is_not_kept_is_not_found() -> None:
+    answer = await get(World(), "/runs/r_nope", HTML)
+    assert answer.status == 404
+    assert b"There is no run r_nope" in answer.body
+
+
+async def test_a_prompt_is_a_page_or_for_its_row_only_the_part() -> None:
+    world = World()
+    run = remember_run(world)
+    page = await page_at(world, "/runs/r_1/prompts/0")
+    part = await page_at(world, "/runs/r_1/prompts/0", "HX-Request: true")
+    assert "<html" in page
+    assert "<html" not in part
+    for text in (page, part):
+        assert "lights &lt;b&gt;off&lt;/b&gt;" in text
+        assert f"/v1/prompts/{run.prompts[0].hash}" in text
+
+
+async def test_a_prompt_that_is_no_longer_kept_says_so() -> None:
+    world = World()
+    remember_run(world)
+    world.archive.prompts.clear()
+    answer = await get(world, "/runs/r_1/prompts/0", HTML)
+    assert answer.status == 404
+    assert b"no longer" in answer.body
+    assert 404 == (await get(world, "/runs/r_1/prompts/7", HTML)).status
+
+
+async def test_the_prompt_of_a_run_that_goes_on_is_shown_without_secrets() -> None:
+    world = World()
+    world.conversations.prompts["r_2"] = (SentPrompt(0, 1, Prompt((Message("user", "it is opensesame"),))),)
+    page = await page_at(world, "/runs/r_2/prompts/0")
+    assert "it is [redacted]" in page
+    assert "/v1/requests/r_2" in page

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Literal
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from markupsafe import Markup, escape
 
@@ -40,6 +40,11 @@ def element_id(prefix: str, name: str) -> str:
 def events_address(**query: str) -> str:
     """The address of the Events page with filters."""
     return f"/events?{urlencode({name: value for name, value in query.items() if value})}"
+
+
+def run_address(run_id: str) -> str:
+    """The address of a run's page."""
+    return f"/runs/{quote(run_id, safe='')}"
 
 
 def icon(name: str, extra: str = "") -> Markup:

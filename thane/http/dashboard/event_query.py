@@ -32,10 +32,11 @@ class EventQuery(msgspec.Struct, frozen=True):
     conversation: str = ""
     loop: str = ""
     text: str = ""
+    run: str = ""
 
     @classmethod
     def read(cls, arguments: Arguments) -> EventQuery:
-        """From `source` (may come several times), `kind`, `conversation`, `loop` and `q`. Raises `ClientError`."""
+        """From `source` (may come several times), `kind`, `conversation`, `loop`, `run`, `q`. Raises `ClientError`."""
 
         def last(name: str) -> str:
             return next((value.strip() for value in reversed(arguments.getlist(name)) if value.strip()), "")
@@ -48,7 +49,7 @@ class EventQuery(msgspec.Struct, frozen=True):
         if kind and kind != "errors" and not any(kind in kinds for kinds in KINDS.values()):
             raise ClientError(f"there is no event kind “{kind}”", code="bad_filter")
         sources: tuple[Source, ...] = tuple(source for source in SOURCES if source in wanted)
-        return cls(sources, kind, last("conversation"), last("loop"), last("q").lower())
+        return cls(sources, kind, last("conversation"), last("loop"), last("q").lower(), last("run"))
 
     @property
     def filter(self) -> EventFilter:
@@ -61,6 +62,7 @@ class EventQuery(msgspec.Struct, frozen=True):
             kinds=frozenset(kinds),
             conversation_id=self.conversation,
             loop_id=self.loop,
+            run_id=self.run,
         )
 
     def has_text(self, event: Event) -> bool:
@@ -77,14 +79,20 @@ class EventQuery(msgspec.Struct, frozen=True):
         """The query string that asks `/v1/events/log` for the newest `limit` selected events; it knows no text."""
         pairs = [("limit", str(limit)), *(("source", source) for source in self.sources)]
         pairs += [("kind", kind) for kind in sorted(self.filter.kinds)]
-        named = {"conversation_id": self.conversation, "loop_id": self.loop}
+        named = {"conversation_id": self.conversation, "loop_id": self.loop, "run_id": self.run}
         return urlencode(pairs + [(name, value) for name, value in named.items() if value])
 
     def query(self, **more: object) -> str:
         """The query string that gives this query again, with other parameters before it."""
         pairs: list[tuple[str, object]] = list(more.items())
         pairs += [("source", source) for source in self.sources]
-        named = {"kind": self.kind, "conversation": self.conversation, "loop": self.loop, "q": self.text}
+        named = {
+            "kind": self.kind,
+            "conversation": self.conversation,
+            "loop": self.loop,
+            "run": self.run,
+            "q": self.text,
+        }
         pairs += [(name, value) for name, value in named.items() if value]
         return urlencode(pairs)
 

@@ -17,11 +17,12 @@ from markupsafe import Markup
 from thane.events.bus import Dropped, Subscription
 from thane.events.event import Event
 from thane.events.filter import EventFilter
-from thane.http.dashboard.board import Board
+from thane.http.dashboard.board import Board, running_link
 from thane.http.dashboard.event_page import EventPage
 from thane.http.dashboard.event_query import EventQuery, select
 from thane.http.dashboard.event_rows import event_rows, gap_row
 from thane.http.dashboard.parts import NOTHING, Page, Part, Share, changes
+from thane.http.dashboard.run_page import RunPage
 from thane.http.rooms import Rooms
 
 type SendText = Callable[[str], Awaitable[None]]
@@ -55,6 +56,23 @@ async def feed_now(rooms: Rooms, board: Board, send: SendText) -> None:
             while True:
                 await viewer.tell(await board.page(), board.announcement, send)
                 with trio.move_on_after(limits.refresh_seconds if board.moving else limits.pulse_seconds):
+                    await bell.receive()
+                await trio.sleep(viewer.pause(limits.batch_seconds))
+
+
+async def feed_run(rooms: Rooms, run_id: str, send: SendText) -> None:
+    """Keep one viewer's page of a run true, until cancelled. Of a run that has ended it only says that it is."""
+    limits = rooms.settings.dashboard
+    viewer, page = Viewer(rooms, Share()), RunPage(rooms, run_id)
+    with rooms.bus.subscribe(EventFilter(run_id=run_id)) as subscription:
+        async with trio.open_nursery() as nursery:
+            rung, bell = trio.open_memory_channel[None](1)
+            nursery.start_soon(_ring, subscription, rung)
+            while True:
+                drawn = dict(await page.page())
+                link = running_link(rooms.conversations.running())
+                await viewer.tell(drawn | {link.id: link}, page.announcement, send)
+                with trio.move_on_after(limits.refresh_seconds if page.moving else limits.pulse_seconds):
                     await bell.receive()
                 await trio.sleep(viewer.pause(limits.batch_seconds))
 

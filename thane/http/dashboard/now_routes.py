@@ -8,7 +8,7 @@ from thane.conversations.lookup import path_to_head
 from thane.http.dashboard.chat_log import Said, chat_log
 from thane.http.dashboard.desk import Desk
 from thane.http.dashboard.event_query import EventQuery
-from thane.http.dashboard.live import feed_events, feed_now
+from thane.http.dashboard.live import feed_events, feed_now, feed_run
 from thane.http.offers import offers
 from thane.http.rooms import Rooms
 from thane.memory.records import RunRecord
@@ -28,6 +28,8 @@ def routes(desk: Desk) -> Blueprint:
         if websocket.args.get("page") == "events":
             query, since = EventQuery.read(websocket.args), websocket.args.get("since", 0, type=int)
             await feed_events(desk.rooms, desk.board, query, since, websocket.send)
+        elif websocket.args.get("page") == "run":
+            await feed_run(desk.rooms, websocket.args.get("id", ""), websocket.send)
         else:
             await feed_now(desk.rooms, desk.board, websocket.send)
 

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from thane.conversations.live import LiveRun, Span
 from thane.http.dashboard import words
-from thane.http.dashboard.drawing import CHANNELS, element_id, events_address, icon, sign
+from thane.http.dashboard.drawing import CHANNELS, element_id, icon, run_address, sign
 from thane.http.dashboard.parts import Part, place
 from thane.http.dashboard.task_tree import STEP_ICONS, pace
 
@@ -63,7 +63,7 @@ def _row(run: LiveRun, now: float) -> Markup:
         state=run.state,
         id=element_id("run", run.run_id),
         sign=sign(run.state),
-        address=events_address(conversation=run.conversation_id),
+        address=run_address(run.run_id),
         title=title,
         chan_icon=icon(channel_icon),
         channel=channel,

@@ -13,7 +13,7 @@ import msgspec
 
 from thane.conversations.live import LiveRun, Span
 from thane.http.dashboard import words
-from thane.http.dashboard.drawing import CHANNELS, STATES, events_address
+from thane.http.dashboard.drawing import CHANNELS, STATES, events_address, run_address
 from thane.loops.status import LoopStatus
 
 type Kind = Literal["service", "channel", "conversation", "more", "turn", "step"]
@@ -192,7 +192,7 @@ def _turn(run: LiveRun, now: float) -> TreeNode:
         sub=words.briefly_since(run.started_at),
         state=run.state,
         live=going,
-        href=events_address(conversation=run.conversation_id),
+        href=run_address(run.run_id),
         children=tuple(_steps(run, now)) if going else (),
     )
 
@@ -206,7 +206,7 @@ def _loose(run: LiveRun) -> TreeNode:
         sub=f"{run.state} · {words.running_since(run.started_at)}",
         state=run.state,
         live=run.state == "processing",
-        href="/events?source=agent",
+        href=run_address(run.run_id),
     )
 
 
@@ -222,7 +222,7 @@ def _steps(run: LiveRun, now: float) -> Iterable[TreeNode]:
             sub=words.duration(sum(span.duration or 0.0 for span in done)),
             state="error" if failed else "done",
             category="tool",
-            href=events_address(conversation=run.conversation_id, source="agent"),
+            href=run_address(run.run_id),
         )
     going = [(number, span) for number, span in enumerate(run.spans) if span.state == "running"]
     for number, span in going:
@@ -235,7 +235,7 @@ def _steps(run: LiveRun, now: float) -> Iterable[TreeNode]:
             category=span.kind if span.kind in ("model", "tool") else "",
             icon=STEP_ICONS.get(span.kind, "clock"),
             live=True,
-            href=events_address(conversation=run.conversation_id, source="agent"),
+            href=run_address(run.run_id),
         )
 
 
