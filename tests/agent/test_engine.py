@@ -9,7 +9,8 @@ import trio
 import trio.testing
 
 from thane.agent import rules
-from thane.agent.engine import Agent, RunContext
+from thane.agent.context import RunContext
+from thane.agent.engine import Agent
 from thane.config import settings as config
 from thane.models.catalogue import Catalogue
 from thane.models.provider import ModelDone, ModelError

@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 import pytest
 import trio
 
-from thane.agent.engine import Agent, RunContext
+from thane.agent.context import RunContext
+from thane.agent.engine import Agent
 from thane.clock import SystemClock
 from thane.config.settings import Models, Settings
 from thane.ids import Ids

@@ -12,7 +12,7 @@ import trio
 from msgspec.structs import replace
 
 from tests.loops.doubles import Events
-from thane.agent.engine import RunContext
+from thane.agent.context import RunContext
 from thane.config import settings
 from thane.conversations.tracker import Conversations, OpenTurn, open_conversations
 from thane.events.event import Publisher

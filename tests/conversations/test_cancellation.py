@@ -10,7 +10,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.conversations.doubles import FakeArchive, Gate, Rooms, Send, assistant, echo, finished, rooms, turn
-from thane.agent.engine import RunContext
+from thane.agent.context import RunContext
 from thane.testing.cancellation import run_cancelled_at
 from thane.turn import ModelStarted, RunFailed, RunFinished, RunStarted, Text, ToolCall, ToolStarted, Turn
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from tests.conversations.doubles import FakeArchive, Rooms, Send, assistant, finished, rooms, say, turn, user
-from thane.agent.engine import RunContext
+from thane.agent.context import RunContext
 from thane.turn import Channel, Message, RunFailed, RunFinished, RunStarted, Text, ToolCall, ToolSpec, Turn, Usage
 
 TOOL = ToolSpec("HassTurnOff")

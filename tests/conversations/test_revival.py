@@ -9,7 +9,7 @@ import trio
 
 from tests.conversations.doubles import FakeArchive, Send, assistant, echo, finished, rooms, turn
 from tests.conversations.test_with_archive import house
-from thane.agent.engine import RunContext
+from thane.agent.context import RunContext
 from thane.conversations.revival import past
 from thane.loops.status import LoopStatus
 from thane.memory.lately import Lately, LateRun

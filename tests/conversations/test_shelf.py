@@ -6,7 +6,7 @@ import pytest
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.conversations.doubles import Send, assistant, rooms, say, turn
-from thane.agent.engine import RunContext
+from thane.agent.context import RunContext
 from thane.config.settings import Models
 from thane.conversations import housekeeping
 from thane.turn import Message, RunFinished, Turn

@@ -11,7 +11,7 @@ from trio.testing import MockClock
 
 from tests.conversations import doubles
 from tests.conversations.doubles import Script, turn
-from thane.agent.engine import RunContext
+from thane.agent.context import RunContext
 from thane.config.settings import Archive as ArchiveSettings
 from thane.config.settings import Models, Storage
 from thane.conversations.summariser import Summariser

@@ -8,7 +8,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.conversations.doubles import Gate, Send, echo, rooms, turn
-from thane.agent.engine import RunContext
+from thane.agent.context import RunContext
 from thane.conversations.tasks import profile
 from thane.loops.loop import LoopSpec
 from thane.loops.pace import Pace

@@ -5,7 +5,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.conversations.doubles import FakeArchive, Gate, Send, assistant, echo, finished, rooms, say, turn, user
-from thane.agent.engine import RunContext
+from thane.agent.context import RunContext
 from thane.errors import ClientError
 from thane.turn import Message, RunFailed, RunFinished, RunStarted, Text, ToolCall, Turn
 

@@ -6,7 +6,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.conversations.doubles import Answer, Rooms, Send, assistant, finished, rooms, say, turn, user
-from thane.agent.engine import RunContext
+from thane.agent.context import RunContext
 from thane.config.settings import WhenBusy
 from thane.turn import RunFailed, RunFinished, RunStarted, Text, Turn
 

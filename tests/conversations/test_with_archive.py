@@ -11,7 +11,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from tests.conversations.doubles import Gate, Rooms, Script, Send, assistant, echo, rooms, say, turn
-from thane.agent.engine import RunContext
+from thane.agent.context import RunContext
 from thane.clock import SystemClock
 from thane.config.settings import Storage
 from thane.memory.archive import Archive

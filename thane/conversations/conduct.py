@@ -13,7 +13,7 @@ import msgspec
 import structlog
 import trio
 
-from thane.agent.engine import RunContext
+from thane.agent.context import RunContext
 from thane.clock import Clock
 from thane.config.settings import Settings
 from thane.conversations import housekeeping, identity

@@ -7,7 +7,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.conversations.doubles import Gate, Send, finished, turn
 from tests.http.native.native import site
-from thane.agent.engine import RunContext
+from thane.agent.context import RunContext
 from thane.turn import (
     Message,
     ModelFinished,

@@ -1,0 +1,45 @@
+"""What a run is given besides its turn: who asks, how far it may go, and who started it."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import msgspec
+
+from thane.models.provider import ModelRequest, Provider
+from thane.turn import Caller
+
+
+class RunLimits(msgspec.Struct, frozen=True):
+    """How far a run may go. `output_tokens` counts what all its models write; None is as much as they like."""
+
+    max_steps: int
+    seconds: float
+    tool_seconds: float
+    output_tokens: int | None = None
+
+
+class RunContext(msgspec.Struct, frozen=True):
+    """What the turn does not say of its run. `language` is a BCP 47 tag, `profile` the name that events tell.
+
+    A delegated run has the `parent_run_id` of the turn that handed it over, `limits` of its own, and is `local_only`
+    where that turn was. None is the limits of the configuration.
+    """
+
+    run_id: str
+    conversation_id: str
+    profile: str
+    caller: Caller
+    language: str
+    limits: RunLimits | None = None
+    local_only: bool = False
+    parent_run_id: str = ""
+
+
+@runtime_checkable
+class Recogniser(Protocol):
+    """A provider that knows beforehand whether it understands a request, as the embedded brain does."""
+
+    async def recognise(self, request: ModelRequest) -> Provider | None:
+        """One that answers this request as it was understood just now; None where it is not fully understood."""
+        ...
