@@ -25,6 +25,9 @@ app.command("thane.cli.tail:tail", name="tail", help="Follow what a running Than
 app.command("thane.cli.why:why", name="why", help="Show which model answered a run, and why that one.")
 app.command("thane.cli.status:status", name="status", help="Show the health and the running turns of a running Thane.")
 
+app.command("thane.cli.backup:backup", name="backup", help="Write everything that Thane remembers into one file.")
+app.command("thane.cli.backup:restore", name="restore", help="Put a backup in the place of what Thane remembers.")
+
 
 @app.command
 def version() -> None:
