@@ -13,6 +13,7 @@ import structlog
 from thane.agent.engine import Agent
 from thane.agent.routing import Routes
 from thane.clock import Clock
+from thane.config.providers import is_private
 from thane.config.servers import model_servers
 from thane.config.settings import Settings
 from thane.conversations.checkpointer import Checkpointer
@@ -102,7 +103,7 @@ class Builder:
             _log.warning("runs were interrupted by the last end of Thane", runs=interrupted)
         ledger = await open_ledger(
             database,
-            PriceList(settings.pricing, local=("embedded", "ollama", "embeddings")),
+            PriceList(settings.pricing, local=_local_providers(settings)),
             settings.budgets,
             clock=self._clock,
             events=bus,
@@ -250,6 +251,16 @@ def _model_servers(settings: Settings) -> set[str]:
     if settings.embeddings.enabled:
         urls.add(settings.embeddings.baseurl or settings.models.ollama_url)
     return urls
+
+
+def _local_providers(settings: Settings) -> set[str]:
+    """The providers whose models run in this house: they cost nothing unless a price says so."""
+    names = {"embedded"} | {provider.name for provider in settings.models.providers if provider.is_local}
+    if is_private(settings.models.ollama_url):
+        names.add("ollama")
+    if is_private(settings.embeddings.baseurl or settings.models.ollama_url):
+        names.add("embeddings")
+    return names
 
 
 def _database_path(settings: Settings) -> Path:

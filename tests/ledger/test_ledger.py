@@ -170,7 +170,7 @@ async def test_a_days_money_stops_paid_models_and_no_others(tmp_path: Path) -> N
         ledger.charge(call("r_2", at=NOON))
         words = ledger.stop("r_3", "thane:latest", "far", "cloud")
         assert words.startswith("Today's budget for paid models is used up ($2.00 of $2.00).")
-        assert ledger.paid_stop() == words
+        assert words == ledger.paid_stop()
         assert ledger.stop("r_3", "thane:latest", "far", "unheard-of")
         assert not ledger.stop("r_3", "thane:latest", "ollama", "qwen3:4b")
         assert ["budget_warning", "budget_reached", "budget_stop", "budget_stop"] == events.kinds()

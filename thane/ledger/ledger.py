@@ -135,10 +135,9 @@ class Ledger:
 
         Publishes `budget_stop` when it must not. To be asked before a run and between its steps.
         """
-        free = provider == "embedded" or self.is_free(provider, model)
         if provider == "embedded":
             return ""
-        found = self._stopped(run_id, profile, free=free)
+        found = self._stopped(run_id, profile, free=self.is_free(provider, model))
         if found is None:
             return ""
         self._publish("budget_stop", found, run_id=run_id, profile=profile, model=model)
