@@ -53,6 +53,10 @@ class Conversations(Section, frozen=True):
     """Longest wait for the end of a turn to be on disk; a turn that is not stored in time fails."""
     remembered: Count = 1000
     """Conversations whose last words are kept in memory, to know a trimmed or stopped history again."""
+    compact_keep_messages: Count = 10
+    """Messages at the end of a conversation that stay as they are when it is compacted."""
+    compact_chars: Count = 40_000
+    """Characters of a conversation that are shown to the model that is to summarise it, when it is compacted."""
     history_lookups: Count = 4
     """Earlier answers of a request's history that are looked up, newest first, to find its conversation."""
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from thane.conversations.marks import without_marks
 from thane.memory.records import MessageRecord
 
 
@@ -60,4 +61,4 @@ def newest_below(records: Sequence[MessageRecord], record: MessageRecord) -> Mes
 
 def _leaves(records: Sequence[MessageRecord]) -> list[MessageRecord]:
     parents = {record.parent_key for record in records}
-    return [record for record in records if record.key not in parents]
+    return [record for record in without_marks(records) if record.key not in parents]

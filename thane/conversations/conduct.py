@@ -19,6 +19,7 @@ from thane.config.settings import Settings
 from thane.conversations import housekeeping, identity
 from thane.conversations.conversation import Conversation
 from thane.conversations.lookup import Asked, path_to_head, place
+from thane.conversations.marks import shown
 from thane.conversations.remembered import WINDOW, LastWords, Remembered
 from thane.conversations.ticket import Ticket
 from thane.ids import Ids
@@ -155,13 +156,14 @@ class Conductor:
 
     async def _with_history(self, ticket: Ticket, conversation: Conversation) -> Turn:
         """The turn with what was said before it: only now, for the turn ahead of it may just have ended."""
-        path = path_to_head(await self._archive.messages(conversation.record.id))
+        records = await self._archive.messages(conversation.record.id)
+        path = path_to_head(records)
         if path:
             above = path[-1].key
             history = identity.read(ticket.turn.messages, above.removeprefix(identity.FOREIGN))
             ticket.place = place(history, 0, conversation.record.id, above, path[-1].position + 1)
         system, new = identity.apart(ticket.turn.messages)
-        messages = (*system, *(record.message for record in path), *new)
+        messages = (*system, *(record.message for record in shown(records, path)), *new)
         return msgspec.structs.replace(ticket.turn, messages=messages, continues=False)
 
     def _failed(self, ticket: Ticket, failure: FailureKind, message: str) -> RunFailed:

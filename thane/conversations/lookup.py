@@ -14,6 +14,7 @@ from thane.config import settings
 from thane.conversations import identity
 from thane.conversations.branches import path_to
 from thane.conversations.identity import FOREIGN, History
+from thane.conversations.marks import without_marks
 from thane.conversations.remembered import WINDOW, LastWords, Remembered
 from thane.memory.archive import Archive
 from thane.memory.records import ConversationRecord, Holder, MessageRecord
@@ -213,4 +214,5 @@ def place(history: History, since: int, conversation_id: str = "", above: str = 
 
 def path_to_head(records: Sequence[MessageRecord]) -> tuple[MessageRecord, ...]:
     """The messages that lead to the one said last, oldest first: one path through the tree of a conversation."""
-    return path_to(records, records[-1]) if records else ()
+    said = without_marks(records)
+    return path_to(said, said[-1]) if said else ()

@@ -132,6 +132,13 @@ class Conversations:
                 self._conductor.note_cut_off(ticket)
             self._forget(ticket)
 
+    def is_busy(self, conversation_id: str) -> bool:
+        """Whether a turn of the conversation runs or waits."""
+        return any(
+            ticket.conversation_id == conversation_id and ticket.phase != "ended"
+            for ticket, _ in self._tickets.values()
+        )
+
     def running(self) -> tuple[LiveRun, ...]:
         """Turns that run or wait, in the order in which they came."""
         places = self._slots.places()

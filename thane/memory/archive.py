@@ -36,7 +36,7 @@ from thane.memory.records import (
 from thane.memory.search import Search
 from thane.memory.sessions import Sessions
 from thane.redaction import Redactor
-from thane.storage import conversation_list, conversation_rows, prompt_rows, run_rows, search_rows
+from thane.storage import conversation_list, conversation_rows, prompt_rows, run_rows, search_rows, session_rows
 from thane.storage.database import Database
 
 
@@ -115,6 +115,17 @@ class Archive:
                 _store_ended_run(connection, *mended, packed(), idle_seconds=idle_seconds)
             for operation in alongside:
                 operation(connection)
+
+        await self._database.write(store)
+
+    async def add_message(self, message: MessageRecord) -> None:
+        """Store a message that came of no turn, in the session that is open or else the last one. Durable on return."""
+
+        def store(connection: sqlite3.Connection) -> None:
+            last = session_rows.last_session(connection, message.conversation_id)
+            session_id = last[0] if last is not None else ""
+            conversation_rows.add_messages(connection, session_id, [rows.message_row(message)])
+            search_rows.add_words(connection, words_of(message.message.content))
 
         await self._database.write(store)
 

@@ -15,8 +15,10 @@ from thane.http.native import (
     requests,
     routing,
     runs,
+    session,
     sessions,
     system,
+    telemetry,
     tool_calls,
 )
 from thane.http.ollama.app import API as OLLAMA_API
@@ -43,6 +45,8 @@ ROUTES = (
     checkpoints.routes,
     checkpoints.file_routes,
     sessions.routes,
+    session.routes,
+    telemetry.routes,
     tool_calls.routes,
     loops.routes,
     logs.routes,

@@ -195,3 +195,103 @@ class SystemAnswer(Shape):
     health: Annotated[dict[str, Dependency], about("By name.")]
     process: Process
     statistics: Annotated[dict[str, dict[str, Any]], about("Counters of each long-lived part, by its name.")]
+
+
+class Summed(Shape):
+    requests: Annotated[int, about("Calls of models.")]
+    turns: Annotated[int, about("Runs that they belong to.")]
+    failed_requests: int
+    cancelled_requests: int
+    estimated_requests: Annotated[int, about("Calls whose tokens are an estimate.")]
+    unpriced_requests: Annotated[int, about("Calls whose price is not known: they are in no cost.")]
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: Annotated[int, about("Of the input: read from a cache.")]
+    cache_write_tokens: Annotated[int, about("Of the input: put into a cache.")]
+    reasoning_tokens: Annotated[int, about("Of the output.")]
+    cache_hit_rate: Annotated[float, about("0 to 1.")]
+    cost_usd: float
+    duration_seconds: float
+    first_token_seconds: Annotated[float | None, about("On average.")]
+
+
+class UsageGroup(Summed):
+    """The group's name is in the field that `group_by` says."""
+
+    model: str = ""
+    provider: str = ""
+    channel: str = ""
+    conversation: str = ""
+    profile: str = ""
+    role: str = ""
+    hour: Annotated[str, about("RFC 3339.")] = ""
+    day: Annotated[str, about("RFC 3339.")] = ""
+
+
+class UsageAnswer(Shape):
+    hours: float
+    from_: Annotated[str, about("RFC 3339.")] = msgspec.field(name="from")
+    to: str
+    group_by: str
+    totals: Summed
+    groups: tuple[UsageGroup, ...]
+
+
+class Today(Shape):
+    tokens: int
+    budget_left_usd: Annotated[float | None, about("Null without a budget of the day.")]
+
+
+class SessionStats(Shape):
+    conversation_id: str
+    total_input_tokens: int
+    total_output_tokens: int
+    total_requests: Annotated[int, about("Turns.")]
+    estimated_cost_usd: float
+    context_tokens: Annotated[int, about("About.")]
+    context_window: int
+    message_count: int
+    build: Version
+    totals: Summed
+    by_model: dict[str, Summed]
+    by_provider: dict[str, Summed]
+    by_role: dict[str, Summed]
+    today: Today
+    reported_balance_usd: float = 0.0
+    balance_set_at: str = ""
+    balance_left_usd: float = 0.0
+
+
+class BalanceRequest(Shape):
+    balance_usd: Annotated[float, about("US dollars that are left.")]
+
+
+class BalanceAnswer(Shape):
+    status: Literal["ok"]
+    balance_usd: float
+
+
+class SessionRequest(Shape):
+    conversation_id: Annotated[str | None, about("`default` without it.")] = None
+
+
+class ResetAnswer(Shape):
+    status: Literal["ok"]
+    message: str
+    conversation_id: str
+    messages: Annotated[int, about("How many a model does not see any more.")]
+
+
+class CompactAnswer(ResetAnswer):
+    summary: Annotated[str, about("What it sees instead.")]
+
+
+class HistoryMessage(Shape):
+    role: Literal["user", "assistant", "system"]
+    content: str
+    timestamp: str
+
+
+class History(Shape):
+    conversation_id: str
+    messages: tuple[HistoryMessage, ...]

@@ -51,7 +51,48 @@ _SHUT = {501: "Always."}
 _NO_CLOUD = {403: "Always."}
 _OPEN_SOCKET = {101: "The WebSocket is open."}
 
+_BUSY = {409: "A turn of the conversation goes on."}
+_NAMED = (Query("conversation_id", "Which conversation; `default` without it."),)
+_SESSION: Mapping[str, Told] = {
+    "GET {}/stats": Told(title="Read the session's numbers", answer=native.SessionStats, query=_NAMED),
+    "POST {}/balance": Told(
+        title="Say what is left with a cloud",
+        body=native.BalanceRequest,
+        answer=native.BalanceAnswer,
+        example={"balance_usd": 20.0},
+    ),
+    "POST {}/reset": Told(
+        title="Begin anew",
+        body=native.SessionRequest,
+        answer=native.ResetAnswer,
+        query=_NAMED,
+        errors=_BUSY,
+        example={"conversation_id": "default"},
+    ),
+    "POST {}/compact": Told(
+        title="Summarise what was said",
+        body=native.SessionRequest,
+        answer=native.CompactAnswer,
+        query=_NAMED,
+        errors=_BUSY,
+        example={"conversation_id": "default"},
+    ),
+    "GET {}/history": Told(title="Read what a model sees", answer=native.History, query=_NAMED),
+}
+
 OWN: Mapping[str, Told] = {
+    **{route.format(at): told for at in ("/v1/session", "/v1/sessions") for route, told in _SESSION.items()},
+    "GET /v1/telemetry/usage": Told(
+        title="Read what was used and spent",
+        answer=native.UsageAnswer,
+        query=(
+            Query("hours", "How far back, 24 if nothing is given."),
+            Query(
+                "group_by", "model (if nothing is given), provider, channel, conversation, profile, role, hour or day."
+            ),
+            Query("conversation_id", "Only this conversation."),
+        ),
+    ),
     "POST /v1/chat": Told(
         title="Say something",
         body=native.NativeChatRequest,
@@ -295,6 +336,7 @@ AREAS: Mapping[str, str] = {
     "Router": "Which model was chosen for a run, and why.",
     "Loops": "What lives in Thane now.",
     "Archive": "What was said and done, kept: sessions, search, tool calls, checkpoints.",
+    "Costs": "What models have used and cost; the session of a conversation.",
     "Events": "What happens, as it happens and afterwards.",
     "Thane": "Version, health and this description.",
     "OpenAI": "OpenAI's API.",
@@ -321,6 +363,9 @@ _BEGINNINGS = {
     "/api/loops": "Loops",
     "/v1/system": "Thane",
     "/api/system": "Thane",
+    "/v1/session/": "Costs",
+    "/v1/sessions/": "Costs",
+    "/v1/telemetry/usage": "Costs",
     "/v1/events": "Events",
     "/ws/events": "Events",
     "/v1/version": "Thane",
