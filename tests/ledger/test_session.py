@@ -152,10 +152,12 @@ async def test_a_budget_of_the_day_stops_paid_models_with_a_sentence(tmp_path: P
     async with open_whole(settings) as thane:
         fake.script(counted("Dear.", 1_000_000, 0))
         assert "Dear." == await thane.chat("hello", "c_1")
-        assert (await thane.chat("again", "c_1")).startswith("Today's budget for paid models is used up")
+        refused = await thane.post("/v1/chat", {"message": "again", "conversation_id": "c_1"})
+        assert b"Today's budget for paid models is used up ($1.00 of $1.00)." in refused.body
         assert 1 == sum(request.path == "/api/chat" for request in fake.requests)
     async with open_whole(settings) as thane:
-        assert (await thane.chat("again", "c_2")).startswith("Today's budget for paid models is used up")
+        refused = await thane.post("/v1/chat", {"message": "again"})
+        assert b"Today's budget for paid models is used up" in refused.body
 
 
 @pytest.mark.parametrize(
