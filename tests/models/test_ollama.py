@@ -313,8 +313,22 @@ async def test_models_tells_context_and_abilities_and_asks_for_each_once():
     )
     async with open_fake_ollama(models=models) as fake, open_provider(fake.url) as provider:
         expected = (
-            ModelInfo("qwen3:4b", "ollama", 40_960, supports_tools=True, supports_thinking=True),
-            ModelInfo("llava:7b", "ollama", 4096, supports_tools=False, supports_images=True),
+            ModelInfo(
+                "qwen3:4b",
+                "ollama",
+                40_960,
+                supports_tools=True,
+                supports_thinking=True,
+                capabilities=models[0].capabilities,
+            ),
+            ModelInfo(
+                "llava:7b",
+                "ollama",
+                4096,
+                supports_tools=False,
+                supports_images=True,
+                capabilities=models[1].capabilities,
+            ),
         )
         assert expected == await provider.models()
         assert expected == await provider.models()

@@ -301,3 +301,14 @@ def test_the_request_names_its_conversation_and_user() -> None:
 def test_any_json_is_read_or_refused(document: Any) -> None:
     with suppress(ClientError):
         openai_chat.decode(document, {}, Limits())
+
+
+@pytest.mark.parametrize("role", ["user", "system", "assistant"])
+def test_a_message_of_nothing_is_refused(role: str) -> None:
+    message, param, _ = refused(messages=[{"role": role, "content": None}])
+    assert ("invalid message content type: null", "messages[0].content") == (message, param)
+
+
+@pytest.mark.parametrize("more", [{"refusal": "no"}, {"reasoning": "hm"}, {"function_call": {"name": "x"}}])
+def test_an_assistant_may_have_said_something_in_place_of_content(more: dict[str, Any]) -> None:
+    assert read(messages=[{"role": "assistant", "content": None} | more])

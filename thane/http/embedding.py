@@ -6,6 +6,7 @@ import msgspec
 import trio
 
 from thane.errors import ClientError
+from thane.http.offers import find
 from thane.http.rooms import Rooms
 from thane.ledger.entry import LedgerEntry, Outcome
 from thane.models.embeddings import Embedder, Embeddings, EmbedRequest
@@ -79,7 +80,8 @@ def _meant(rooms: Rooms, name: str) -> tuple[Embedder, str]:
         raise ClientError(f"Thane has no model that makes embeddings: {_HOW}", status=501, code="no_embeddings")
     own = rooms.profiles.find(name) is not None or name.strip().lower().removesuffix(":latest") == "embedded"
     if not own:
-        return rooms.embedder, name.strip()
+        offer = find(rooms, name)
+        return rooms.embedder, offer.name.strip() if offer else name.strip()
     if not settings.enabled:
         raise ClientError(
             f"{name} makes no embeddings: ask for an embedding model of the model server, or {_HOW}",

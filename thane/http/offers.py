@@ -14,18 +14,23 @@ from thane.errors import ClientError
 from thane.http.rooms import Rooms
 from thane.models.provider import ModelInfo
 from thane.router.profiles import Profile
+from thane.turn import Turn
 
-type Capability = Literal["completion", "tools", "thinking", "vision"]
+type Capability = Literal["completion", "tools", "thinking", "vision", "embedding"]
 
 
 class Offer(msgspec.Struct, frozen=True):
-    """A model name that clients may ask for. `context_tokens` is 0 where it is not known."""
+    """A model name that clients may ask for. `context_tokens` is 0 where it is not known.
+
+    `told`: its capabilities are all that it has, for its server names them.
+    """
 
     name: str
     owner: str  # `thane` for a profile, otherwise the provider
     description: str = ""
     context_tokens: int = 0
     capabilities: tuple[Capability, ...] = ("completion", "tools")
+    told: bool = False
 
 
 def offers(rooms: Rooms) -> tuple[Offer, ...]:
@@ -53,6 +58,20 @@ def check(rooms: Rooms, name: str) -> Offer:
     if offer is None:
         raise ClientError(f"model '{name}' not found", status=404, code="model_not_found")
     return offer
+
+
+def check_turn(rooms: Rooms, turn: Turn) -> None:
+    """Refuse what nobody can answer. Raises ClientError: 404 for a name that nobody knows, 400 for what it cannot.
+
+    A profile takes everything: which model answers, and what that is asked for, is chosen later.
+    """
+    offer = check(rooms, turn.model)
+    if offer.owner == "thane" or not offer.told:
+        return
+    if "completion" not in offer.capabilities:
+        raise ClientError(f'"{turn.model}" does not support chat', code="unsupported")
+    if turn.options.think and "thinking" not in offer.capabilities:
+        raise ClientError(f'"{turn.model}" does not support thinking', code="unsupported")
 
 
 def _model_server_is_silent(rooms: Rooms) -> bool:
@@ -90,5 +109,14 @@ def _offer(info: ModelInfo) -> Offer:
         ("thinking", info.supports_thinking),
         ("vision", info.supports_images),
     )
+    told = info.capabilities
     capabilities: tuple[Capability, ...] = ("completion", *(name for name, there in optional if there))
-    return Offer(info.name, info.provider, context_tokens=info.context_tokens, capabilities=capabilities)
+    if told is not None and "embedding" in told:
+        capabilities = ("embedding",) if "completion" not in told else (*capabilities, "embedding")
+    return Offer(
+        info.name,
+        info.provider,
+        context_tokens=info.context_tokens,
+        capabilities=capabilities,
+        told=told is not None,
+    )

@@ -118,7 +118,7 @@ class _Answer:
         """Bytes to send, each piece everything that was ready. Raises ClientError or FailedRunError, only at first."""
         async with AsyncExitStack() as stack:
             try:
-                offers.check(self._rooms, self._chat.turn.model)
+                offers.check_turn(self._rooms, self._chat.turn)
                 run = await stack.enter_async_context(self._rooms.conversations.open(self._chat.turn))
             except ClientError as error:
                 if not self._says_refusals:

@@ -151,6 +151,7 @@ class OllamaProvider:
             supports_images="vision" in (capabilities or ()),
             local=self._server.provider.is_local and not remote,
             aliases=(short,) if short != name else (),
+            capabilities=None if capabilities is None else tuple(capabilities),
         )
 
     async def _show(self, name: str, digest: str) -> _Shown:

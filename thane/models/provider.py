@@ -58,7 +58,7 @@ class ModelInfo(msgspec.Struct, frozen=True):
     """A model that a provider has, as far as it tells, and as the owner has written it in `models.available`.
 
     `local`: it runs in this house, so nothing that is said to it leaves. `aliases` are other names that its provider
-    takes for it, which clients may use too.
+    takes for it, which clients may use too. `capabilities` are those that the server itself names, in Ollama's words.
     """
 
     name: str
@@ -69,6 +69,7 @@ class ModelInfo(msgspec.Struct, frozen=True):
     supports_images: bool = False
     local: bool = True
     aliases: tuple[str, ...] = ()
+    capabilities: tuple[str, ...] | None = None  # None: it names none, which says nothing
 
 
 class ModelError(DependencyError):

@@ -50,6 +50,7 @@ _KINDS = {
     "array": "an array",
     "object": "an object",
 }
+_INSTEAD = ("refusal", "audio", "reasoning_content", "reasoning")  # what an assistant may have said in place of content
 _CONTENT = "a string or an array of content parts"
 
 
@@ -117,6 +118,8 @@ def _message(fields: Fields, limits: Limits) -> Said:
     calls = [_call(each) for each in fields.objects("tool_calls")]
     if old := fields.object("function_call"):
         calls.append(Call("", old.text("name"), arguments(old)))
+    if fields.values.get("content") is None and not (calls or any(fields.values.get(key) for key in _INSTEAD)):
+        raise FieldError("invalid message content type: null", fields.where("content"))
     return Said(
         role=_ROLES[role],
         content=content,

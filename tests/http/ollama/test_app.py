@@ -177,3 +177,40 @@ async def test_openais_models_are_here_too(autojump_clock: MockClock) -> None:
         unknown = await place.ollama.ask("GET", "/v1/models/nope")
     assert "thane:latest" == listed["data"][0]["id"]
     assert (404, "model_not_found") == (unknown.status, msgspec.json.decode(unknown.body)["error"]["code"])
+
+
+EMBEDDER = ModelInfo("nomic:latest", "ollama", capabilities=("embedding",))
+PLAIN = ModelInfo("plain:latest", "ollama", capabilities=("completion",))
+SILENT = ModelInfo("silent:latest", "ollama")
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (ollama_chat(model="nomic"), '"nomic" does not support chat'),
+        (ollama_chat(model="Plain:latest", think="high"), '"Plain:latest" does not support thinking'),
+        (ollama_chat(model="plain", think=False, stream=False), ""),
+        (ollama_chat(model="silent", think=True), ""),
+        (ollama_chat(model="thane", think=True), ""),
+        (ollama_chat(model="my model"), "invalid model name"),
+    ],
+)
+async def test_a_named_model_is_not_asked_for_what_it_cannot(
+    body: dict[str, Any], error: str, autojump_clock: MockClock
+) -> None:
+    async with site(models=(EMBEDDER, PLAIN, SILENT)) as place:
+        answer = await post(place.ollama, "/api/chat", body)
+        under_v1 = await post(place.ollama, "/v1/chat/completions", body)
+    assert (400 if error else 200) == answer.status
+    if error:
+        assert {"error": error} == msgspec.json.decode(answer.body)
+    if "think" not in body:
+        assert under_v1.status in (400, 404)
+
+
+async def test_an_embedding_model_is_shown_as_one(autojump_clock: MockClock) -> None:
+    async with site(models=(EMBEDDER, PLAIN)) as place:
+        shown = msgspec.json.decode((await post(place.ollama, "/api/show", {"model": "nomic"})).body)
+        listed = await get(place, "/api/tags")
+    assert ["embedding"] == shown["capabilities"]
+    assert [["embedding"], ["completion", "tools"]] == [each["capabilities"] for each in listed["models"][-2:]]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from quart import Blueprint, Response
 
 from thane.http.loading import load
-from thane.http.ollama.naming import known
+from thane.http.offers import find
+from thane.http.ollama.naming import check_form, known
 from thane.http.replies import read, refuse_with, reply
 from thane.http.rooms import Rooms
 from thane.wire.codecs import OLLAMA
@@ -24,6 +25,8 @@ def routes(rooms: Rooms) -> Blueprint:
         with `keep_alive` 0 unloads it; for a profile, the default model."""
         request = await read(rooms, OLLAMA)
         reason = load_reason(request.turn)
+        if find(rooms, request.turn.model) is None:
+            check_form(request.turn.model)
         if reason is None:
             return await reply(rooms, OLLAMA, request)
         await load(rooms, known(rooms, request.turn.model), request.turn)
