@@ -25,24 +25,36 @@ _NAMES = (
 _SECRET_NAME = re.compile(rf"(?:.*[_.-])?(?:{_NAMES})", re.IGNORECASE)
 _COUNT_NAME = re.compile(r"(?:max|min|num|n|total)[_-].*", re.IGNORECASE)
 
+# What must be in a text, in lower case, for the pattern behind it to be worth trying; most texts have none of them.
 # Each pattern's group `keep`, where it has one, stays in front of what is taken out.
 _PATTERNS = tuple(
-    re.compile(pattern)
-    for pattern in (
-        r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
-        r"(?P<keep>\b[Bb]earer\s+)[A-Za-z0-9._~+/=-]{12,}",
-        r"(?P<keep>\b[Aa]uthorization[\"']?\s*[:=]\s*[\"']?(?:[Bb]asic|[Tt]oken|[Dd]igest)\s+)[^\s\"',;]{6,}",
-        r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}",  # JSON Web Token: RFC 7519
-        r"\b(?:sk|pk|rk)-[A-Za-z0-9_-]{16,}",  # OpenAI, Anthropic, and those who do as they do
-        r"\b(?:sk|pk|rk)_(?:live|test)_[A-Za-z0-9]{16,}",
-        r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{16,})",
-        r"\bxox[abeprs]-[A-Za-z0-9-]{10,}",
-        r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
-        r"\bAIza[A-Za-z0-9_-]{30,}",
-        r"\bhf_[A-Za-z0-9]{20,}",
-        r"(?P<keep>\b[a-z][a-z0-9+.-]{1,12}://[^\s/:@]{1,64}:)[^\s/@]{3,}(?=@)",
+    (hints, re.compile(pattern))
+    for hints, pattern in (
+        (("private key",), r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"),
+        (("bearer",), r"(?P<keep>\b[Bb]earer\s+)[A-Za-z0-9._~+/=-]{12,}"),
+        (
+            ("authorization",),
+            r"(?P<keep>\b[Aa]uthorization[\"']?\s*[:=]\s*[\"']?(?:[Bb]asic|[Tt]oken|[Dd]igest)\s+)[^\s\"',;]{6,}",
+        ),
+        # JSON Web Token: RFC 7519
+        (("eyj",), r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
+        # OpenAI, Anthropic, and those who do as they do
+        (("sk-", "pk-", "rk-"), r"\b(?:sk|pk|rk)-[A-Za-z0-9_-]{16,}"),
+        (("_live_", "_test_"), r"\b(?:sk|pk|rk)_(?:live|test)_[A-Za-z0-9]{16,}"),
+        (
+            ("gh", "glpat-"),
+            r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{16,})",
+        ),
+        (("xox",), r"\bxox[abeprs]-[A-Za-z0-9-]{10,}"),
+        (("akia", "asia"), r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
+        (("aiza",), r"\bAIza[A-Za-z0-9_-]{30,}"),
+        (("hf_",), r"\bhf_[A-Za-z0-9]{20,}"),
+        (("://",), r"(?P<keep>\b[a-z][a-z0-9+.-]{1,12}://[^\s/:@]{1,64}:)[^\s/@]{3,}(?=@)"),
         # A name and its value, as in a header, a query or a line of settings: the value must look made up.
-        rf"(?P<keep>\b(?i:{_NAMES})[\"']?\s{{0,3}}[:=]\s{{0,3}}[\"']?)(?=[^\s\"',;&]*[0-9])[^\s\"',;&]{{8,}}",
+        (
+            ("key", "token", "secret", "passw", "passphrase", "authorization", "cookie", "credential"),
+            rf"(?P<keep>\b(?i:{_NAMES})[\"']?\s{{0,3}}[:=]\s{{0,3}}[\"']?)(?=[^\s\"',;&]*[0-9])[^\s\"',;&]{{8,}}",
+        ),
     )
 )
 
@@ -57,10 +69,14 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """The text with `[redacted]` for each secret."""
+        if len(text) < LEAST:
+            return text
         if self._known is not None:
             text = self._known.sub(REDACTED, text)
-        for pattern in _PATTERNS:
-            text = pattern.sub(_replace, text)
+        lower = text.lower()
+        for hints, pattern in _PATTERNS:
+            if any(hint in lower for hint in hints):
+                text = pattern.sub(_replace, text)
         return text
 
     def value(self, value: Any) -> Any:

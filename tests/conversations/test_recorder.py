@@ -6,7 +6,8 @@ import trio
 from trio.testing import MockClock
 
 from tests.loops.doubles import Events
-from thane.conversations.recorder import Recorder, RunFacts
+from thane.conversations.recorder import Recorder
+from thane.conversations.run_facts import RunFacts
 from thane.redaction import Redactor
 from thane.testing.clock import TrioClock
 from thane.turn import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from thane.conversations import housekeeping
 from thane.conversations.conversation import Conversation
-from thane.conversations.recorder import RunFacts
+from thane.conversations.run_facts import RunFacts
 from thane.conversations.words import last_title, title
 from thane.loops.iteration import Iteration
 from thane.turn import Turn

@@ -5,7 +5,7 @@ It stands beside the stream, never in it: a piece of text costs an append, and n
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 import trio
@@ -13,9 +13,9 @@ import trio
 from thane.clock import Clock
 from thane.conversations.call_book import CallBook
 from thane.conversations.live import LiveRun
+from thane.conversations.run_facts import RunFacts
 from thane.conversations.spans import OpenSpan, Spans
-from thane.conversations.told import tell
-from thane.conversations.words import cut
+from thane.conversations.telling import Teller
 from thane.events.event import Publisher
 from thane.ledger.accounts import Accounts, NoAccounts
 from thane.loops.loop import Iteration
@@ -24,7 +24,6 @@ from thane.redaction import Redactor
 from thane.turn import (
     AgentEvent,
     Batch,
-    Channel,
     ModelFailed,
     ModelFinished,
     ModelStarted,
@@ -39,27 +38,7 @@ from thane.turn import (
     Usage,
 )
 
-RESULT_CHARS = 200
-"""Longest tool result in an event (REFERENCE 3); the archive has the whole."""
-
 _encoder = msgspec.json.Encoder()
-
-
-class RunFacts(msgspec.Struct, frozen=True):
-    """What is known of a run when it is accepted. `title` is that of what was asked now."""
-
-    run_id: str
-    conversation_id: str
-    loop_id: str
-    channel: Channel
-    profile: str
-    title: str
-    conversation_title: str
-    turn_number: int
-    task: str = ""
-    parent_run_id: str = ""
-    turn_id: str = ""
-    """The first run of the turn, where this one goes on with it."""
 
 
 class Recorder:
@@ -76,12 +55,11 @@ class Recorder:
         self.facts = facts
         self.book = CallBook(facts, accounts or NoAccounts())
         self.accepted_at = clock.time()
-        self._events = events
         self._clock = clock
         self._redactor = redactor or Redactor()
+        self._teller = Teller(facts, events, self._redactor)
         self._accepted = trio.current_time()
         self._began: float | None = None
-        self._iteration: Iteration | None = None
         self._text: list[str] = []
         self._thinking: list[str] = []
         self._chars = 0
@@ -117,19 +95,10 @@ class Recorder:
     def begin(self, iteration: Iteration | None) -> None:
         """The run is being worked on, by this iteration of its loop if it has one."""
         self._began = trio.current_time()
-        self._iteration = iteration
         self._open.end("done")
         self._open = self._spans.open("prompt", "prompt")
         self._what = "thinking"
-        facts = self.facts
-        self._publish(
-            "request_start",
-            request_id=facts.run_id,
-            turn_id=facts.turn_id or facts.run_id,
-            channel=facts.channel,
-            profile=facts.profile,
-            title=facts.title,
-        )
+        self._teller.begin(iteration)
 
     def observe(self, batch: Batch) -> None:
         """Take note of a batch. Called for every piece of an answer: the common case is an append."""
@@ -153,7 +122,7 @@ class Recorder:
         """Take note of what is no piece of an answer."""
         match event:
             case Routed():
-                self._routed(event)
+                self._teller.routed(event)
             case ModelStarted():
                 self._model_started(event)
             case ModelFinished():
@@ -300,63 +269,7 @@ class Recorder:
 
     def publish_end(self, record: RunRecord, final: RunFinished | RunFailed) -> None:
         """Publish how the run ended, once it is recorded, and tell its iteration."""
-        elapsed_ms = round(record.duration * 1000)
-        if isinstance(final, RunFinished):
-            if final.client_calls:
-                hide = self._redactor.value
-                calls = [
-                    {"id": call.id, "name": call.name, "args": hide(call.arguments)} for call in final.client_calls
-                ]
-                self._publish("client_tool_call", calls=calls)
-            self._publish(
-                "request_complete",
-                model=final.model,
-                iterations=final.steps,
-                total_tokens_in=final.usage.input_tokens,
-                total_tokens_out=final.usage.output_tokens,
-                total_cost_usd=record.cost_usd,
-                elapsed_ms=elapsed_ms,
-            )
-        elif final.failure == "cancelled":
-            self._publish(
-                "request_cancelled", by=record.cancelled_by, total_cost_usd=record.cost_usd, elapsed_ms=elapsed_ms
-            )
-        else:
-            self._publish(
-                "request_failed",
-                failure=final.failure,
-                error=final.message,
-                total_cost_usd=record.cost_usd,
-                elapsed_ms=elapsed_ms,
-            )
-        if self._iteration is not None:
-            self._tell(self._iteration, record)
-
-    def _tell(self, iteration: Iteration, record: RunRecord) -> None:
-        iteration.model = record.model
-        iteration.input_tokens = record.usage.input_tokens
-        iteration.output_tokens = record.usage.output_tokens
-        iteration.cost_usd = record.cost_usd
-        if record.steps:
-            last = record.steps[-1].usage
-            iteration.context_tokens = last.input_tokens + last.output_tokens
-        for call in record.tool_calls:
-            iteration.tools_used[call.name] = iteration.tools_used.get(call.name, 0) + 1
-        iteration.summary["state"] = record.state
-        if record.cancelled_by:
-            iteration.summary["cancelled_by"] = record.cancelled_by
-
-    def _routed(self, event: Routed) -> None:
-        self._publish(
-            "routed",
-            model=event.model,
-            provider=event.provider,
-            profile=self.facts.profile,
-            reasoning=event.reason,
-            complexity=event.complexity,
-            intent=event.intent,
-            candidates=event.candidates,
-        )
+        self._teller.end(record, final)
 
     def _model_started(self, event: ModelStarted) -> None:
         self._open.end("done")
@@ -373,9 +286,7 @@ class Recorder:
         self._model_span = self._spans.open(
             "model", event.model, step=event.step, provider=event.provider, note=event.reason, prompt=place
         )
-        sizes = {"est_tokens": event.estimated_tokens, "messages": event.messages, "tools": event.tools}
-        self._publish("llm_call", iter=event.step, model=event.model, provider=event.provider, **sizes)
-        self._progress("loop_llm_start", model=event.model, iteration=event.step, reasoning=event.reason, **sizes)
+        self._teller.model_started(event)
 
     def _model_finished(self, event: ModelFinished) -> None:
         if self._model_span is not None:
@@ -384,22 +295,7 @@ class Recorder:
             about |= {name: getattr(event, name) for name in durations}
             self._model_span.end("done", event.duration, **about)
         self._keep_step(event, event.usage, event.finish_reason)
-        self._publish(
-            "llm_response",
-            iter=event.step,
-            model=event.model,
-            tokens_in=event.usage.input_tokens,
-            tokens_out=event.usage.output_tokens,
-            tool_calls=event.tool_calls,
-            cost_usd=self._steps[-1].cost_usd,
-            duration_ms=round(event.duration * 1000),
-        )
-        self._progress(
-            "loop_llm_response",
-            model=event.model,
-            input_tokens=event.usage.input_tokens,
-            output_tokens=event.usage.output_tokens,
-        )
+        self._teller.model_finished(event, self._steps[-1].cost_usd)
 
     def _model_failed(self, event: ModelFailed) -> None:
         usage, note = event.usage or Usage(), self._redactor.text(event.error)
@@ -411,22 +307,13 @@ class Recorder:
             self._open = self._spans.open("retry", event.next_model, step=event.step, note=note)
         elif event.next == "fallback":
             self._spans.open("fallback", event.next_model, step=event.step, note=note).end("done", 0.0)
-        kind, more = "llm_failed", dict[str, Any]()
-        if event.next == "retry":
-            kind, more = "llm_retry", {"retry_in_ms": round(event.pause * 1000)}
-        elif event.next == "fallback":
-            kind, more = "llm_fallback", {"next_model": event.next_model}
-        about = {"model": event.model, "provider": event.provider, "error": note, "attempt": event.attempt}
-        self._publish(kind, iter=event.step, **about, **more)
+        self._teller.model_failed(event)
 
     def _tool_started(self, event: ToolStarted) -> None:
         span = self._spans.open("tool", event.call.name, step=event.step, call_id=event.call.id)
         self._tools[event.call.id] = (event, span)
         self._what = event.call.name
-        arguments = self._redactor.value(event.call.arguments)
-        about = {"tool": event.call.name, "call_id": event.call.id, "args": arguments}
-        self._publish("tool_call", **about)
-        self._progress("loop_tool_start", **about)
+        self._teller.tool_started(event)
 
     def _tool_finished(self, event: ToolFinished) -> None:
         _, span = self._tools.pop(event.call.id, (event, None))
@@ -434,10 +321,7 @@ class Recorder:
         span.end("done" if event.ok else "error", event.duration)
         self._calls.append(self._call(event.step, event.call, span, event.result, ok=event.ok))
         self._what = next((started.call.name for started, _ in self._tools.values()), "thinking")
-        about: dict[str, Any] = {"tool": event.call.name, "call_id": event.call.id}
-        about["result" if event.ok else "error"] = cut(self._redactor.text(event.result), RESULT_CHARS)
-        self._publish("tool_done", ok=event.ok, duration_ms=round(event.duration * 1000), **about)
-        self._progress("loop_tool_done", **about)
+        self._teller.tool_finished(event)
 
     def _call(self, step: int, call: ToolCall, span: OpenSpan, result: str, *, ok: bool) -> ToolCallRecord:
         return ToolCallRecord(
@@ -459,17 +343,3 @@ class Recorder:
         span.end("done", 0.0)
         record = self._call(step, call, span, "", ok=True)
         return msgspec.structs.replace(record, owner="client")
-
-    def _publish(self, kind: str, /, **data: object) -> None:
-        facts = self.facts
-        if facts.task:
-            data["task"] = facts.task
-        if facts.parent_run_id:
-            data["parent_run_id"] = facts.parent_run_id
-        ids = {"run_id": facts.run_id, "conversation_id": facts.conversation_id, "loop_id": facts.loop_id}
-        self._events.publish("agent", kind, **ids, **data)
-        tell(kind, data)
-
-    def _progress(self, kind: str, /, **data: object) -> None:
-        if self._iteration is not None:
-            self._iteration.progress(kind, **data)

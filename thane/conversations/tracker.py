@@ -22,9 +22,10 @@ from thane.conversations.conduct import Conductor, Final, Runs
 from thane.conversations.conversation import Conversation, Slots
 from thane.conversations.live import LiveRun
 from thane.conversations.lookup import Lookup, Place, place
-from thane.conversations.recorder import Recorder, RunFacts
+from thane.conversations.recorder import Recorder
 from thane.conversations.remembered import Remembered
 from thane.conversations.roster import Roster
+from thane.conversations.run_facts import RunFacts
 from thane.conversations.shelf import Shelf
 from thane.conversations.tasks import TaskRunner
 from thane.conversations.ticket import Ticket

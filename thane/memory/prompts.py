@@ -84,6 +84,7 @@ class Packer:
         self.redactor = redactor or Redactor()
         self._made: OrderedDict[bytes, tuple[Piece, ...]] = OrderedDict()
         self._made_bytes = 0
+        self._offered: tuple[tuple[ToolSpec, ...], tuple[Piece, ...]] = ((), ())  # the tools of the last prompt
 
     def pack(self, place: int, step: int, prompt: Prompt) -> PackedPrompt:
         """Cut up, redacted, hashed and deflated."""
@@ -112,7 +113,7 @@ class Packer:
         return self._limits.keep_prompts
 
     def _pieces(self, prompt: Prompt) -> list[Piece]:
-        pieces = list(self._remembered("tools", _encode(prompt.tools), prompt.tools))
+        pieces = list(self._tool_pieces(prompt.tools))
         for message in prompt.messages:
             try:
                 raw = _encode(message)
@@ -120,6 +121,14 @@ class Packer:
                 message = mended(message)
                 raw = _encode(message)
             pieces += self._remembered("message", raw, message)
+        return pieces
+
+    def _tool_pieces(self, tools: tuple[ToolSpec, ...]) -> tuple[Piece, ...]:
+        """Nearly every prompt has the same tools, not only equal ones: looking is cheaper than encoding them."""
+        known, pieces = self._offered
+        if not pieces or len(known) != len(tools) or any(a is not b for a, b in zip(known, tools, strict=True)):
+            pieces = self._remembered("tools", _encode(tools), tools)
+            self._offered = tools, pieces
         return pieces
 
     def _remembered(self, kind: Kind, raw: bytes, value: Message | tuple[ToolSpec, ...]) -> tuple[Piece, ...]:

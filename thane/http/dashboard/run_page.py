@@ -14,7 +14,7 @@ from thane.http.dashboard.drawing import CHANNELS, Sign, icon, sign, state
 from thane.http.dashboard.parts import NOTHING, Page, Part, place
 from thane.http.dashboard.run_rows import cut_text, run_axis, run_rows, run_total
 from thane.http.rooms import Rooms
-from thane.memory.records import RunFilter, RunRecord, RunState, StepRecord
+from thane.memory.records import RunFilter, RunRecord, RunState, Span, StepRecord
 from thane.turn import Usage
 
 ANSWER_CHARS = 20_000
@@ -132,7 +132,7 @@ def _facts(run: RunRecord) -> Part:
     usage, about = run.usage, "≈ est." if run.usage.estimated else ""
     providers = list(dict.fromkeys(step.provider for step in run.steps))
     tools = len(run.tool_calls)
-    lost = sum(span.duration or 0.0 for span in run.spans if _is_lost(span.kind, span.state))
+    lost = sum(span.duration or 0.0 for span in run.spans if _is_lost(span))
     conversation: Markup | str = "none"
     if run.conversation_id:
         conversation = Markup('<a class="lnk" href="/?conversation={}">{}</a>').format(
@@ -162,8 +162,11 @@ def _facts(run: RunRecord) -> Part:
     return Part("run-facts", Markup('<dl class="facts" id="run-facts">{}</dl>').format(cells))
 
 
-def _is_lost(kind: str, how: str) -> bool:
-    return kind == "retry" or (kind == "model" and how == "error")
+def _is_lost(span: Span) -> bool:
+    """Whether its time brought nothing, other than by being told to stop."""
+    return span.kind == "retry" or (
+        span.kind == "model" and span.state == "error" and span.finish_reason != "cancelled"
+    )
 
 
 def _in_and_out(usage: Usage) -> str:
@@ -222,7 +225,8 @@ def _said(run: RunRecord, asked: str, children: Sequence[RunRecord]) -> Part:
 
 
 def _tokens(run: RunRecord) -> Part:
-    rows = Markup("").join(map(_token_row, run.steps)) or Markup('<tr><td colspan="5">No model was asked.</td></tr>')
+    none = "Counted when a step has ended." if run.state in LIVE else "No model was asked."
+    rows = Markup("").join(map(_token_row, run.steps)) or Markup('<tr><td colspan="5">{}</td></tr>').format(none)
     shell = Markup(
         '<table class="tbl" id="run-tokens"><thead><tr><th scope="col">Call</th><th scope="col" class="r">In</th>'
         '<th scope="col" class="r">Cached</th><th scope="col" class="r">Out</th><th scope="col" class="r">Cost</th>'

@@ -165,7 +165,7 @@ def _model(span: Span, run: RunRecord) -> Markup:
     about = "≈ est." if usage is not None and usage.estimated else ""
     facts = [
         ("Provider", span.provider),
-        ("What was wrong" if span.state == "error" else "Why this model", span.note),
+        ("Why it ended" if span.state == "error" else "Why this model", span.note),
         ("First token", words.duration(span.first_token) if span.first_token is not None else ""),
         ("Loading the model", words.duration(span.load_duration) if span.load_duration else ""),
         ("Stop", (span.finish_reason or "").replace("_", " ")),
@@ -179,8 +179,9 @@ def _model(span: Span, run: RunRecord) -> Markup:
     link = Markup("")
     if span.prompt is not None:
         link = Markup(
+            '<p><a class="lnk" href="/v1/requests/{0}/routing">Routing decision</a></p>'
             '<div class="wf-p" hx-morph-skip-children>'
-            '<a class="lnk" href="/runs/{}/prompts/{}">What it was sent</a></div>'
+            '<a class="lnk" href="/runs/{0}/prompts/{1}">What it was sent</a></div>'
         ).format(run.id, span.prompt)
     return Markup("{}{}").format(_facts(facts), link)
 
