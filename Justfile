@@ -37,6 +37,10 @@ types: (_sync "dev")
 bench *args: (_sync "dev")
     @exec .venv/bin/python scripts/bench.py "$@"
 
+# Have 10,000 conversations come and go, and see that nothing of them stays
+soak *args: (_sync "dev")
+    @exec .venv/bin/python scripts/soak.py "$@"
+
 # Run the real program with real clients: all, or any of home-assistant, open-webui, browser, clients
 e2e *names: (_sync "dev")
     #!/bin/sh

@@ -99,12 +99,24 @@ def live_run(run_id: str, loop_id: str, title: str, channel: Channel = "api", **
     return msgspec.structs.replace(plain, **more)
 
 
+class FakeLoop:
+    def __init__(self, found: LoopStatus) -> None:
+        self._found = found
+
+    def status(self) -> LoopStatus:
+        return self._found
+
+
 class FakeLoops:
     def __init__(self) -> None:
         self.all: dict[str, LoopStatus] = {}
 
     def statuses(self) -> tuple[LoopStatus, ...]:
         return tuple(self.all.values())
+
+    def get(self, loop_id: str) -> FakeLoop | None:
+        found = self.all.get(loop_id)
+        return FakeLoop(found) if found is not None else None
 
 
 @dataclass

@@ -58,7 +58,7 @@ async def ask(world: World, *headers: str, **fields: str) -> Answer:
 
 PAGES = (
     *("/", "/?conversation=c_l7", "/runs", "/runs?state=done&channel=api", "/runs/r_1"),
-    *("/events", "/events?source=agent&q=lamp", "/events?run=r_1", "/events/1"),
+    *("/events", "/events?source=agent&q=lamp", "/events?run=r_1", "/events/1", "/system", "/loops/owu"),
 )
 ANSWERS = (
     *(*PAGES, "/runs/nope", "/runs/r_1/prompts/0", "/runs?state=odd", "/events/999", "/events?kind=x", "/nothing"),

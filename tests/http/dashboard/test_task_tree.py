@@ -131,9 +131,9 @@ def test_labels_say_each_thing_once_and_never_tick() -> None:
     assert root.children[0].children[0].label == "Chat 1, waiting, context 38 percent"
 
 
-def test_an_id_of_a_client_is_safe_in_an_address() -> None:
-    odd = chat(1, metadata={"conversation_id": 'a&b="<', "title": "x"})
-    assert tree([channel(), odd]).children[0].children[0].href == "/events?conversation=a%26b%3D%22%3C"
+def test_channels_and_conversations_lead_to_the_pages_of_their_loops() -> None:
+    drawn = tree([channel(), chat(1)]).children[0]
+    assert (f"/loops/{channel().id}", f"/loops/{chat(1).id}") == (drawn.href, drawn.children[0].href)
 
 
 @pytest.mark.parametrize(

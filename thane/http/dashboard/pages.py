@@ -37,7 +37,12 @@ class NavEntry(msgspec.Struct, frozen=True):
     href: str
 
 
-NAV = (NavEntry("now", "Now", "/"), NavEntry("runs", "Runs", "/runs"), NavEntry("events", "Events", "/events"))
+NAV = (
+    NavEntry("now", "Now", "/"),
+    NavEntry("runs", "Runs", "/runs"),
+    NavEntry("events", "Events", "/events"),
+    NavEntry("system", "System", "/system"),
+)
 """The pages that exist; an entry's name is its icon too."""
 
 

@@ -8,7 +8,15 @@ from quart import Blueprint, Response, current_app, has_request_context, request
 from werkzeug.exceptions import NotFound
 
 from thane.errors import ClientError
-from thane.http.dashboard import api_routes, chat_routes, event_routes, now_routes, run_routes, static_routes
+from thane.http.dashboard import (
+    api_routes,
+    chat_routes,
+    event_routes,
+    now_routes,
+    run_routes,
+    static_routes,
+    system_routes,
+)
 from thane.http.dashboard.assets import Assets, find_web
 from thane.http.dashboard.board import Board
 from thane.http.dashboard.desk import Desk
@@ -26,7 +34,7 @@ def routes(rooms: Rooms) -> Blueprint:
     assets = Assets(folder)
     desk = Desk(rooms, Pages(folder / "templates", assets, rooms), assets, Board(rooms))
     dashboard = Blueprint("dashboard", __name__)
-    for part in (now_routes, run_routes, event_routes, chat_routes, api_routes, static_routes):
+    for part in (now_routes, run_routes, event_routes, chat_routes, api_routes, system_routes, static_routes):
         dashboard.register_blueprint(part.routes(desk))
 
     @dashboard.errorhandler(ClientError)

@@ -13,7 +13,7 @@ import msgspec
 
 from thane.conversations.live import LiveRun, Span
 from thane.http.dashboard import words
-from thane.http.dashboard.drawing import CHANNELS, STATES, events_address, run_address
+from thane.http.dashboard.drawing import CHANNELS, STATES, run_address
 from thane.loops.status import LoopStatus
 
 type Kind = Literal["service", "channel", "conversation", "more", "turn", "step"]
@@ -120,7 +120,7 @@ def _channel(status: LoopStatus, facts: TreeFacts) -> TreeNode:
         title=title,
         icon=icon,
         sub=str(len(children)) if children else "",
-        href=events_address(loop=status.id),
+        href=f"/loops/{status.id}",
         children=nodes,
     )
 
@@ -133,7 +133,6 @@ def _conversations(statuses: Iterable[LoopStatus], facts: TreeFacts) -> list[tup
 def _conversation(status: LoopStatus, facts: TreeFacts) -> TreeNode:
     runs = [run for run in facts.runs if run.loop_id == status.id]
     turns = tuple(_turn(run, facts.now) for run in runs)
-    conversation = conversation_of(status)
     return TreeNode(
         id=f"n-{status.id}",
         kind="conversation",
@@ -142,14 +141,9 @@ def _conversation(status: LoopStatus, facts: TreeFacts) -> TreeNode:
         state=STATES[status.state],
         context=_context(status),
         live=status.state == "processing" or any(turn.live for turn in turns),
-        href=events_address(conversation=conversation, loop="" if conversation else status.id),
+        href=f"/loops/{status.id}",
         children=turns,
     )
-
-
-def conversation_of(status: LoopStatus) -> str:
-    """The conversation that a loop is for, or ""."""
-    return str(status.metadata.get("conversation_id") or next(iter(status.recent_conv_ids), ""))
 
 
 def title_of(status: LoopStatus) -> str:
