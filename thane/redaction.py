@@ -101,7 +101,7 @@ def is_secret_name(name: str) -> bool:
 
 
 def known_secrets(settings: object) -> tuple[str, ...]:
-    """Every secret of a configuration: text under the name of a secret, and the door's `keys`, at every depth."""
+    """Every secret of a configuration: text under the name of a secret, the door's `keys`, and `headers`."""
     return tuple(_collect(msgspec.to_builtins(settings), secret=False))
 
 
@@ -111,7 +111,7 @@ def _collect(value: Any, *, secret: bool) -> Iterable[str]:
             yield value
     elif isinstance(value, dict):
         for name, item in value.items():
-            yield from _collect(item, secret=secret or is_secret_name(str(name)) or name == "keys")
+            yield from _collect(item, secret=secret or is_secret_name(str(name)) or name in ("keys", "headers"))
     elif isinstance(value, list | tuple):
         for item in value:
             yield from _collect(item, secret=secret)

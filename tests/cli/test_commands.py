@@ -67,7 +67,25 @@ def test_check_tells_file_warnings_and_what_it_comes_to(tmp_path: Path) -> None:
     assert f"{path} is valid." in done.stdout
     assert "warning: " in done.stdout
     assert "mqtt" in done.stdout
-    assert "qwen3 at http://localhost:11434" in done.stdout
+    assert "model     qwen3\n" in done.stdout
+    assert "ollama at http://localhost:11434 (ollama, in this house, without a key)" in done.stdout
+
+
+def test_check_names_the_model_servers_and_none_of_their_secrets(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        "anthropic: {api_key: sk-secret-1}\n"
+        "models:\n"
+        "  providers:\n"
+        "    - {name: box, type: openai, url: 'https://me:pass-2@api.example.com/v1', api_key: sk-3,\n"
+        "       headers: {x: hush-4}}\n"
+    )
+    done = thane("check", "--config", str(path))
+    assert done.returncode == 0
+    assert "box at https://api.example.com/v1 (openai, not in this house, with a key)" in done.stdout
+    assert "anthropic at https://api.anthropic.com (anthropic, not in this house, with a key)" in done.stdout
+    for secret in ("sk-secret-1", "pass-2", "sk-3", "hush-4"):
+        assert secret not in done.stdout + done.stderr
 
 
 def test_check_refuses_what_serve_would_refuse(tmp_path: Path) -> None:

@@ -12,17 +12,16 @@ import trio
 
 from thane.agent.client_tools import Offer
 from thane.agent.model_step import prompt_tokens
+from thane.config.servers import default_provider
 from thane.config.settings import Settings
 from thane.errors import ClientError
 from thane.models.catalogue import Catalogue
 from thane.router.circuit import Circuits, Key
-from thane.router.models import EMBEDDED, Model, by_name, candidates
+from thane.router.models import EMBEDDED, Model, by_name, candidates, is_local
 from thane.router.profiles import Profile, Profiles
 from thane.router.route import Conditions, Routing, route, route_named
 from thane.router.score import Asked
 from thane.turn import Turn
-
-_DEFAULT_PROVIDER = "ollama"
 
 
 class Budget(Protocol):
@@ -99,7 +98,7 @@ class Routes:
         return route(asked, profile, models, self._settings.models, self._conditions(models, run_id, profile.name))
 
     def candidates(self) -> tuple[Model, ...]:
-        return candidates(self._catalogue.known(), self._settings.models)
+        return candidates(self._catalogue.known(), self._settings.models, default_provider(self._settings))
 
     def used(self, model: Model) -> None:
         """A conversation's turn was answered: the model keeps its prompt for a while."""
@@ -110,8 +109,11 @@ class Routes:
         model = by_name(name, known, settings)
         if model is not None:
             return model
-        if settings.default or any(info.provider == _DEFAULT_PROVIDER for info in known):
-            return Model(name, _DEFAULT_PROVIDER)  # the model server may well have it; if not, it says so
+        provider = default_provider(self._settings)
+        if settings.default or any(info.provider == provider for info in known):
+            return Model(
+                name, provider, local=is_local(name, provider, settings)
+            )  # the model server may well have it; if not, it says so
         raise ClientError(f"model '{name}' not found", status=404, code="model_not_found")
 
     def _conditions(self, models: tuple[Model, ...], run_id: str, profile: str) -> Conditions:

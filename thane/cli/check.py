@@ -8,6 +8,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from thane.config.load import SEARCH, Loaded, load
+from thane.config.providers import shown
+from thane.config.servers import model_servers
 from thane.config.settings import Settings
 
 
@@ -28,6 +30,7 @@ def explain(loaded: Loaded) -> list[str]:
             ("ollama", _ollama(settings)),
             ("keys", _keys(settings)),
             ("model", _model(settings)),
+            *(("server", server) for server in _servers(settings)),
             ("home", _home(settings)),
             ("data", str(Path(settings.data_dir).expanduser().absolute())),
         )
@@ -60,7 +63,17 @@ def _keys(settings: Settings) -> str:
 def _model(settings: Settings) -> str:
     if not settings.models.default:
         return "none; the embedded brain answers (set models.default to add one)"
-    return f"{settings.models.default} at {settings.models.ollama_url}"
+    return settings.models.default
+
+
+def _servers(settings: Settings) -> list[str]:
+    """A line for each model server. No key, header or password is in it."""
+    lines: list[str] = []
+    for server in model_servers(settings):
+        where = "in this house" if server.is_local else "not in this house"
+        key = "with a key" if server.api_key else "without a key"
+        lines.append(f"{server.name} at {shown(server.url)} ({server.type}, {where}, {key})")
+    return lines or ["none"]
 
 
 def _home(settings: Settings) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 HIDDEN = "[hidden]"
 
 _NAMED = re.compile(
-    r"(^|_)(key|keys|token|tokens|secret|secrets|password|passwords|authorization|cookie)$", re.IGNORECASE
+    r"(^|_)(key|keys|token|tokens|secret|secrets|password|passwords|authorization|cookie|headers)$", re.IGNORECASE
 )
 _NUMBERS = (int, float, bool, type(None))  # a token may be counted: `tokens` is then a number, and no secret
 _LEAST_CHARS = 6  # a shorter value would blot out common words
@@ -43,7 +43,7 @@ class Secrets:
 def _values(part: object, *, named: bool) -> Iterator[str]:
     if isinstance(part, Mapping):
         for name, value in part.items():  # pyright: ignore[reportUnknownVariableType]
-            yield from _values(value, named=bool(_NAMED.search(str(name))))  # pyright: ignore[reportUnknownArgumentType]
+            yield from _values(value, named=named or bool(_NAMED.search(str(name))))  # pyright: ignore[reportUnknownArgumentType]
     elif isinstance(part, list | tuple):
         for value in part:  # pyright: ignore[reportUnknownVariableType]
             yield from _values(value, named=named)

@@ -12,6 +12,10 @@ import trio
 
 from thane.config.settings import Models
 
+_SURELY = 1.25  # an estimate that is so much over the context is not wrong by that much
+_NEARLY_ALL = 0.9  # of the context: what is read of a prompt that may just not have fitted
+_FEW = 0.25  # whole messages are left out, so that what is read of a large prompt may be little
+
 
 class Sent(msgspec.Struct, frozen=True):
     """What went to the server: about how many tokens of prompt, and into how large a context (0: not known)."""
@@ -25,8 +29,9 @@ class Sent(msgspec.Struct, frozen=True):
             return 0
         if read is None:
             return self.prompt_tokens - self.context_tokens
-        if read < self.context_tokens / 2:  # the estimate was far too high, or the server counts only what was new
-            return 0
+        sure = self.prompt_tokens > _SURELY * self.context_tokens
+        if read < (_FEW if sure else _NEARLY_ALL) * self.context_tokens:
+            return 0  # the estimate was too high, or the server counts only what was new to it
         return max(0, self.prompt_tokens - read)
 
 

@@ -52,7 +52,7 @@ class EventReader(ABC):
         end = data.rfind(b"\n") + 1
         self._rest = data[end:]
         outputs: list[ModelOutput] = []
-        if end:
+        if end and self._open:
             self._lines(data[:end], outputs)
         if len(self._rest) > self._line_bytes and self.failure is None:
             self.failure = self.failures.line_too_long(self._line_bytes)

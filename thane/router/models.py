@@ -49,15 +49,16 @@ def is_local(name: str, provider: str, settings: Models) -> bool:
     if tag == "cloud" or tag.endswith("-cloud"):
         return False
     configured = next((each for each in settings.providers if each.name == provider), None)
-    if configured is not None:
+    if configured is not None and (configured.url or configured.local is not None or provider != _OLLAMA):
         return configured.is_local
     return provider == EMBEDDED or (provider == _OLLAMA and is_private(settings.ollama_url))
 
 
-def candidates(known: Iterable[ModelInfo], settings: Models) -> tuple[Model, ...]:
+def candidates(known: Iterable[ModelInfo], settings: Models, unknown_at: str = _OLLAMA) -> tuple[Model, ...]:
     """The models that Thane may choose by itself, the default first: those that the configuration names.
 
     Where it names none, they are all that the providers have: a model server alone is enough to think with.
+    `unknown_at` is the provider that is asked for the default where none has told that it has it.
     """
     known = tuple(info for info in known if info.provider != EMBEDDED)
     named = list(settings.available)
@@ -65,7 +66,7 @@ def candidates(known: Iterable[ModelInfo], settings: Models) -> tuple[Model, ...
         found = next((model for model in named if is_named(model.name, settings.default)), None)
         if found is None:
             info = _info(settings.default, "", known)
-            found = AvailableModel(name=settings.default, provider=info.provider if info else _OLLAMA)
+            found = AvailableModel(name=settings.default, provider=info.provider if info else unknown_at)
         named = [found, *(model for model in named if model is not found)]
     if not named:
         return tuple(_model(AvailableModel(name=info.name, provider=info.provider), info, settings) for info in known)

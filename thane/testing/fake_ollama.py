@@ -76,13 +76,6 @@ class FakeOllama(FakeServer):
         reason = "unload" if body.get("keep_alive") == 0 else "load"
         return as_json(200, {"model": body["model"], "response": "", "done": True, "done_reason": reason})
 
-    def _loaded(self, body: JSON) -> bytes:
-        """A model is loaded, or unloaded; one that says something is asked by `/api/chat` alone."""
-        if body["model"] not in {model.name for model in self.models}:
-            return as_json(404, {"error": f"model '{body['model']}' not found"})
-        reason = "unload" if body.get("keep_alive") == 0 else "load"
-        return as_json(200, {"model": body["model"], "response": "", "done": True, "done_reason": reason})
-
     def _embedded(self, body: JSON, *, older: bool) -> bytes:
         """The vectors of `vector_of`, by the newer path with length 1, as Ollama makes them."""
         model = next((each for each in self.models if each.name == body["model"]), None)
