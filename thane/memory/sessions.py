@@ -71,7 +71,7 @@ def session_for(
     parent = before[0] if before is not None else ""
     session_id = f"s_{run_id.removeprefix('r_')}"
     session_rows.add_session(
-        connection, _row(SessionRecord(session_id, conversation_id, first_at, last_at, parent_session_id=parent))
+        connection, session_row(SessionRecord(session_id, conversation_id, first_at, last_at, parent_session_id=parent))
     )
     return session_id
 
@@ -157,7 +157,7 @@ class Sessions:
                 metadata={},
             )
             session_rows.cut_short(connection, session_id, last_at)
-            session_rows.add_session(connection, _row(later))
+            session_rows.add_session(connection, session_row(later))
             moved = session_rows.move_messages(connection, session_id, number, later.id)
             return msgspec.structs.replace(later, message_count=moved)
 
@@ -178,7 +178,8 @@ class Sessions:
         await self._database.write(lambda connection: session_rows.describe_session(connection, session_id, values))
 
 
-def _row(session: SessionRecord) -> tuple[Any, ...]:
+def session_row(session: SessionRecord) -> tuple[Any, ...]:
+    """The columns in the order of `SESSION_COLUMNS`."""
     *columns, _ = msgspec.structs.astuple(session)
     columns[8] = msgspec.json.encode(session.tags).decode()
     columns[9] = msgspec.json.encode(session.metadata).decode()

@@ -94,6 +94,10 @@ def find_session(connection: sqlite3.Connection, session_id: str) -> Row | None:
     return row
 
 
+def has_session(connection: sqlite3.Connection, session_id: str) -> bool:
+    return connection.execute("select 1 from sessions where id = ?", (session_id,)).fetchone() is not None
+
+
 def list_sessions(
     connection: sqlite3.Connection, conversation_id: str, start: tuple[float, str] | None, limit: int
 ) -> list[Row]:

@@ -1,0 +1,53 @@
+"""SQL that reads a database of the reference (REFERENCE 7.1): functions of a connection to it. It is never written to.
+
+Columns that a version of it does not have read as null, and tables that it does not have are empty.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from thane.errors import ConfigurationError
+
+type Row = dict[str, Any]
+
+_TABLES: dict[str, tuple[str, ...]] = {
+    "conversations": ("id", "created_at", "updated_at"),
+    "messages": (
+        *("id", "conversation_id", "session_id", "role", "content", "timestamp", "tool_calls", "tool_call_id"),
+        "status",
+    ),
+    "tool_calls": (
+        *("id", "conversation_id", "session_id", "tool_name", "arguments", "result", "error", "started_at"),
+        *("completed_at", "duration_ms"),
+    ),
+    "sessions": (
+        *("id", "conversation_id", "started_at", "ended_at", "end_reason", "summary", "title", "tags", "metadata"),
+        *("parent_session_id", "parent_tool_call_id"),
+    ),
+}
+
+
+def read_reference(path: Path) -> dict[str, list[Row]]:
+    """The rows of each table. Raises ConfigurationError for what is no such database. Blocks on disk."""
+    if not path.is_file():
+        raise ConfigurationError(f"there is no file {path}")
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            known = {name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")}
+            if not {"conversations", "messages"} <= known:
+                raise ConfigurationError(f"{path} has no conversations: it is not a `thane.db` of the reference")
+            return {table: _rows(connection, table, columns) for table, columns in _TABLES.items() if table in known}
+    except sqlite3.DatabaseError as error:
+        raise ConfigurationError(f"{path} cannot be read as a database ({error})") from None
+
+
+def _rows(connection: sqlite3.Connection, table: str, columns: Sequence[str]) -> list[Row]:
+    there = {name for _, name, *_ in connection.execute(f"pragma table_info ({table})")}
+    picked = ", ".join(column if column in there else f"null as {column}" for column in columns)
+    cursor = connection.execute(f"select {picked} from {table}")  # noqa: S608 - only names from above
+    return [dict(zip(columns, row, strict=True)) for row in cursor]
