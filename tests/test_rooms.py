@@ -31,7 +31,7 @@ MAY: dict[str, str] = {
     "models": "brain home",
     "router": "models storage",
     "agent": "models tools router home",
-    "conversations": "agent loops memory ledger router",
+    "conversations": "agent loops memory ledger router tools",
     "http": "wire conversations router models home memory ledger loops events health journal",
     "cli": "service storage memory.intake conversations.reference http.listeners",
     "testing": "http models",

@@ -17,6 +17,7 @@ from thane.config.providers import is_private
 from thane.config.servers import model_servers
 from thane.config.settings import Settings
 from thane.conversations.checkpointer import Checkpointer
+from thane.conversations.delegation import Delegate
 from thane.conversations.tracker import open_conversations
 from thane.errors import ConfigurationError
 from thane.events.bus import EventBus
@@ -149,6 +150,8 @@ class Builder:
                 context_of=catalogue.context_of,
             )
         )
+        if settings.delegation.enabled:
+            tools.register(Delegate(settings.delegation, conversations.perform))
         supervisor = Supervisor(settings.supervisor, bus, self._random)
         checkpointer = Checkpointer(archive.checkpoints, settings.checkpoints, conversations=conversations, events=bus)
         rooms = Rooms(

@@ -248,3 +248,9 @@ def test_what_the_brain_understands_it_answers_first():
     assert ("chosen", EMBEDDED) == (routing.decision.candidates[0].state, routing.decision.candidates[0].model)
     assert "fully understands" in routing.decision.reasoning
     assert {"fallback"} == {each.state for each in routing.decision.candidates[1:]}
+
+
+def test_a_task_that_is_handed_over_does_not_come_back_to_the_model_that_handed_it() -> None:
+    routing = pick("thane:delegate", MODELS, instead_of=("ollama", "qwen3:4b"))
+    assert "rejected" == candidate(routing.decision, "qwen3:4b").state
+    assert "tiny" == order(routing)[0]

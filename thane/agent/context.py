@@ -22,8 +22,8 @@ class RunLimits(msgspec.Struct, frozen=True):
 class RunContext(msgspec.Struct, frozen=True):
     """What the turn does not say of its run. `language` is a BCP 47 tag, `profile` the name that events tell.
 
-    A delegated run has the `parent_run_id` of the turn that handed it over, `limits` of its own, and is `local_only`
-    where that turn was. None is the limits of the configuration.
+    A delegated run has the `parent_run_id` of the turn that handed it over, `limits` of its own, is `local_only` where
+    that turn was, and should not go to the model `instead_of` (provider and name) that handed it over.
     """
 
     run_id: str
@@ -34,6 +34,7 @@ class RunContext(msgspec.Struct, frozen=True):
     limits: RunLimits | None = None
     local_only: bool = False
     parent_run_id: str = ""
+    instead_of: tuple[str, str] = ("", "")
 
 
 @runtime_checkable

@@ -11,6 +11,7 @@ from typing import Protocol
 import trio
 
 from thane.agent.client_tools import Offer
+from thane.agent.context import RunContext
 from thane.agent.model_step import prompt_tokens
 from thane.config.servers import default_provider
 from thane.config.settings import Settings
@@ -72,15 +73,13 @@ class Routes:
         self.budget = budget or NoBudget()
         self._used: dict[Key, float] = {}
 
-    def route(
-        self, turn: Turn, profile: Profile | None, offer: Offer, *, run_id: str, at: float, language: str, local: bool
-    ) -> Routing:
-        """Decide who answers a turn; `local`: only models in this house may, whatever the profile says.
+    def route(self, turn: Turn, profile: Profile | None, offer: Offer, context: RunContext, *, at: float) -> Routing:
+        """Decide who answers a turn. `at` is epoch seconds.
 
         Raises ClientError (404) for the name of a model that nobody has.
         """
         asked = Asked(
-            run_id=run_id,
+            run_id=context.run_id,
             at=at,
             query=_said(turn),
             context_tokens=prompt_tokens(turn.messages, offer.tools) + (turn.options.max_tokens or 0),
@@ -88,14 +87,17 @@ class Routes:
             images=any(message.images for message in turn.messages),
             task=turn.caller.task,
             channel=turn.caller.channel,
-            language=language,
-            local_only=local,
+            language=context.language,
+            local_only=context.local_only,
+            instead_of=context.instead_of,
         )
         if profile is None:
             named = self._named(turn.model)
-            return route_named(asked, turn.model, named, self._conditions((named,), run_id, turn.model))
+            return route_named(asked, turn.model, named, self._conditions((named,), context.run_id, turn.model))
         models = self.candidates()
-        return route(asked, profile, models, self._settings.models, self._conditions(models, run_id, profile.name))
+        return route(
+            asked, profile, models, self._settings.models, self._conditions(models, context.run_id, profile.name)
+        )
 
     def candidates(self) -> tuple[Model, ...]:
         return candidates(self._catalogue.known(), self._settings.models, default_provider(self._settings))

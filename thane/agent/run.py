@@ -160,10 +160,8 @@ class Run:
             self._turn,
             self._profile,
             self._offer,
-            run_id=context.run_id,
+            context,
             at=agent.now().timestamp(),
-            language=context.language,
-            local=context.local_only,
         )
         brain_first = self._profile is not None and self._profile.fast_path and agent.settings.brain.fast_path
         if (routing.refusal or (routing.order and brain_first)) and await self._is_understood():
@@ -318,6 +316,9 @@ class Run:
             area=caller.area,
             user=caller.user,
             device=caller.device,
+            provider=self._on.provider,
+            model=self._on.name,
+            local_only=self._routing is not None and self._routing.decision.local_only,
         )
 
     # The end.

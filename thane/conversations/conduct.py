@@ -37,6 +37,7 @@ _CANCELLED = {
     "api": "The turn was stopped by a request to Thane.",
     "interrupted": "The turn was stopped because something else was said.",
     "deleted": "The turn was stopped because its conversation was deleted.",
+    "parent": "The task was stopped together with the turn that handed it over.",
     "shutdown": "The turn was stopped because Thane is shutting down.",
 }
 _NOT_STORED = "The answer could not be stored, so the turn does not count as done. Try again."
@@ -98,7 +99,7 @@ class Conductor:
             final = self._failed(ticket, "internal", _INTERNAL)
         finally:
             if final is None:
-                ticket.cancelled_by = ticket.cancelled_by or _stopper(iteration)
+                ticket.cancelled_by = ticket.cancelled_by or ("parent" if ticket.handed else _stopper(iteration))
                 final = self._cancelled(ticket)
             final = await self._end(ticket, conversation, final)  # noqa: ASYNC102 - it shields itself, with a deadline
             if iteration is not None:
@@ -137,6 +138,14 @@ class Conductor:
             caller=caller,
             language=caller.language or self._settings.language,
         )
+        if ticket.handed:
+            context = msgspec.structs.replace(
+                context,
+                limits=ticket.handed.limits,
+                local_only=ticket.handed.local_only,
+                parent_run_id=ticket.handed.parent_run_id,
+                instead_of=ticket.handed.instead_of,
+            )
         return await self._agent.run(turn, context, ticket.send)
 
     async def _answer_task(self, ticket: Ticket) -> RunFinished:
@@ -180,7 +189,8 @@ class Conductor:
         run = ticket.recorder.end(final, ticket.cancelled_by or "shutdown" if cancelled else "")
         now = self._clock.time()
         record, messages, prompts = _NOBODY, tuple[MessageRecord, ...](), ticket.recorder.prompts
-        if conversation is not None and conversation.deleted:
+        whole = conversation or ticket.within
+        if whole is not None and whole.deleted:
             run, prompts = _forgotten(run), ()
         elif conversation is not None:
             record = msgspec.structs.replace(conversation.record, updated_at=now)

@@ -42,6 +42,21 @@ def of_housekeeping(run_id: str, turn: Turn, task: str) -> RunFacts:
     )
 
 
+def of_delegated(run_id: str, turn: Turn, parent: RunFacts) -> RunFacts:
+    """Of a task that the run of `parent` hands over: it stands in that run's conversation and loop."""
+    return RunFacts(
+        run_id=run_id,
+        conversation_id=parent.conversation_id,
+        loop_id=parent.loop_id,
+        channel=parent.channel,
+        profile=turn.model,
+        title=last_title(turn.messages),
+        conversation_title=last_title(turn.messages),
+        turn_number=parent.turn_number,
+        parent_run_id=parent.run_id,
+    )
+
+
 def of_iteration(run_id: str, turn: Turn, iteration: Iteration) -> RunFacts:
     """Of a turn that a loop makes by itself."""
     return RunFacts(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import trio
 
 from thane.conversations.lookup import Place
 from thane.conversations.recorder import Recorder
 from thane.turn import Batch, Turn
+
+if TYPE_CHECKING:
+    from thane.conversations.conversation import Conversation
+    from thane.conversations.delegation import Handed
 
 
 class Ticket:
@@ -30,6 +34,12 @@ class Ticket:
         self.cancelled_by = ""
         self.interrupted: tuple[Ticket, ...] = ()
         """What was ended for this one: it is to see what was said there."""
+        self.handed: Handed | None = None
+        """Where it is a task that another run hands over."""
+        self.within: Conversation | None = None
+        """The conversation of the run that handed it over."""
+        self.delegated = 0
+        """Tasks that it has handed over itself."""
         self.left_early = False
         """The client was gone before it had the whole answer, as far as can be known."""
         self.reply, self.batches = trio.open_memory_channel[Batch](reply_batches)

@@ -20,6 +20,7 @@ from thane.conversations import facts as run_facts
 from thane.conversations import housekeeping, identity
 from thane.conversations.conduct import Conductor, Final, Runs
 from thane.conversations.conversation import Conversation, Slots
+from thane.conversations.delegation import Handed, last_event
 from thane.conversations.live import LiveRun
 from thane.conversations.lookup import Lookup, Place, place
 from thane.conversations.recorder import Recorder
@@ -139,6 +140,35 @@ class Conversations:
             ticket.conversation_id == conversation_id and ticket.phase != "ended"
             for ticket, _ in self._tickets.values()
         )
+
+    async def perform(self, handed: Handed) -> Final | str:
+        """Do a task that a run hands over, in its slot and within its task, so it is cancelled with it.
+
+        How it ended, or in words why it is not done.
+        """
+        parent, conversation = self._tickets.get(handed.parent_run_id, (None, None))
+        most = self._settings.delegation.tasks_per_turn
+        if parent is None:
+            return "the turn that hands it over has ended"
+        if parent.delegated >= most:
+            return f"this turn has handed over {most} tasks already, which is as many as it may"
+        parent.delegated += 1
+        facts = run_facts.of_delegated(self._ids.run(), handed.turn, parent.recorder.facts)
+        ticket = self._ticket(handed.turn, place(identity.read(()), 0), facts, None)
+        ticket.handed, ticket.within = handed, conversation
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._run_within, ticket)
+                return await last_event(ticket.batches)
+        finally:
+            ticket.batches.close()
+            self._forget(ticket)
+
+    async def _run_within(self, ticket: Ticket) -> None:
+        try:
+            await self._conductor.run(ticket, None, None)
+        except IterationFailed:
+            _log.info("a delegated task failed", run_id=ticket.run_id)
 
     def running(self) -> tuple[LiveRun, ...]:
         """Turns that run or wait, in the order in which they came."""

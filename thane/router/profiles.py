@@ -73,6 +73,25 @@ SHIPPED: Mapping[str, ProfileSettings] = {
 }
 """The profiles that every Thane has, in the order in which clients see them."""
 
+DELEGATES: Mapping[str, str] = {"general": "thane:delegate", "ha": "thane:delegate-ha"}
+"""The profiles of tasks that a model hands over (REFERENCE 10.4), by the names that it gives; not shown to clients."""
+
+_HIDDEN: Mapping[str, ProfileSettings] = {
+    "thane:delegate": ProfileSettings(
+        description="For tasks that a strong model hands over.",
+        fast_path=False,
+        prefer_speed=True,
+        mission="background",
+        delegation="off",
+    ),
+    "thane:delegate-ha": ProfileSettings(
+        description="For tasks in the house that a strong model hands over.",
+        prefer_speed=True,
+        mission="background",
+        delegation="off",
+    ),
+}
+
 FORMER: Mapping[str, str] = {
     "thane:thinking": "thane:premium",
     "thane:balanced": DEFAULT,
@@ -88,10 +107,10 @@ class Profiles:
     def __init__(self, configured: Mapping[str, ProfileSettings] | None = None) -> None:
         """`configured` is `profiles` of the configuration: changes to shipped ones, and more of them."""
         given = {_full(name): settings for name, settings in (configured or {}).items()}
-        profiles = {name: _changed(Profile(name), settings) for name, settings in SHIPPED.items()}
+        profiles = {name: _changed(Profile(name), settings) for name, settings in (*SHIPPED.items(), *_HIDDEN.items())}
         for name, settings in given.items():
             profiles[name] = _changed(profiles.get(name, Profile(name)), settings)
-        self._listed = tuple(profiles.values())
+        self._listed = tuple(profile for name, profile in profiles.items() if name not in _HIDDEN)
         for name, now in FORMER.items():
             if name not in profiles:
                 old = profiles[now]

@@ -172,6 +172,8 @@ def _forbidden(model: Model, asked: Asked, profile: Profile, now: Conditions) ->
         return "it is not in this house, and this request may not leave it"
     if 0 <= profile.cost_tier_limit < model.cost_tier:
         return f"its cost tier {model.cost_tier} is above the {profile.cost_tier_limit} of {profile.name}"
+    if asked.instead_of == (model.provider, model.name):
+        return "it is the one that hands this task over"
     if now.spent and (model.provider, model.name) in now.paid:
         return now.spent
     return ""

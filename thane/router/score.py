@@ -1,4 +1,7 @@
-"""What a model is worth for a request: the reference's points (REFERENCE 6.6), and two rules for housekeeping. Pure."""
+"""What a model is worth for a request. Pure.
+
+The points are the reference's (REFERENCE 6.6), with rules of its own for housekeeping.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +34,7 @@ class Asked(msgspec.Struct, frozen=True):
     task: str = ""
     channel: str = "api"
     language: str = "en"
+    instead_of: tuple[str, str] = ("", "")  # provider and model of the one who hands this task over
     local_only: bool = False  # besides the profile's: a delegated task of a local-only turn
 
 

@@ -22,7 +22,7 @@ MESSAGE_COLUMNS = (
 READ_CONVERSATION = f"""
     select {", ".join(CONVERSATION_COLUMNS)},
         (select count(*) from messages where conversation_id = c.id),
-        (select count(*) from runs where conversation_id = c.id),
+        (select count(*) from runs where conversation_id = c.id and parent_run_id = ''),
         (select count(distinct coalesce(nullif(turn_id, ''), id)) from runs where conversation_id = c.id),
         archived, title_by
     from conversations c

@@ -11,7 +11,10 @@ from thane.turn import JSON, Channel, ToolSpec
 
 
 class ToolContext(msgspec.Struct, frozen=True):
-    """What a tool may know of the run that calls it. Never another conversation."""
+    """What a tool may know of the run that calls it. Never another conversation.
+
+    `provider` and `model` are the model that calls; `local_only`: nothing of this may leave the house.
+    """
 
     run_id: str
     call_id: str
@@ -21,6 +24,9 @@ class ToolContext(msgspec.Struct, frozen=True):
     area: str = ""
     user: str = ""
     device: str = ""
+    provider: str = ""
+    model: str = ""
+    local_only: bool = False
 
 
 class ToolResult(msgspec.Struct, frozen=True):

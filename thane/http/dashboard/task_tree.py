@@ -132,7 +132,7 @@ def _conversations(statuses: Iterable[LoopStatus], facts: TreeFacts) -> list[tup
 
 def _conversation(status: LoopStatus, facts: TreeFacts) -> TreeNode:
     runs = [run for run in facts.runs if run.loop_id == status.id]
-    turns = tuple(_turn(run, facts.now) for run in runs)
+    turns = tuple(_turn(run, facts) for run in runs if not run.parent_run_id)
     return TreeNode(
         id=f"n-{status.id}",
         kind="conversation",
@@ -177,7 +177,7 @@ def _context(status: LoopStatus) -> int | None:
     return min(100, round(100 * status.last_input_tokens / status.context_window))
 
 
-def _turn(run: LiveRun, now: float) -> TreeNode:
+def _turn(run: LiveRun, facts: TreeFacts) -> TreeNode:
     going = run.state == "processing"
     return TreeNode(
         id=f"n-{run.run_id}",
@@ -187,8 +187,25 @@ def _turn(run: LiveRun, now: float) -> TreeNode:
         state=run.state,
         live=going,
         href=run_address(run.run_id),
-        children=tuple(_steps(run, now)) if going else (),
+        children=(*_steps(run, facts.now), *_handed_over(run, facts)) if going else (),
     )
+
+
+def _handed_over(run: LiveRun, facts: TreeFacts) -> Iterable[TreeNode]:
+    """The tasks that the turn has handed to other models and that go on: each with the model that does it."""
+    for child in facts.runs:
+        if child.parent_run_id == run.run_id:
+            yield TreeNode(
+                id=f"n-{child.run_id}",
+                kind="step",
+                title=words.clean(child.title) or "task",
+                sub=f"{words.clean(child.model) or 'delegated'} · {words.briefly_since(child.started_at)}",
+                state=child.state,
+                category="model",
+                icon="branch",
+                live=True,
+                href=run_address(child.run_id),
+            )
 
 
 def _loose(run: LiveRun) -> TreeNode:
