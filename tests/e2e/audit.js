@@ -29,6 +29,7 @@
   const surface = (element) => {
     if (!(element instanceof SVGElement)) return background(element);
     const below = background(element.ownerSVGElement);
+    if (element.matches(".inside")) return over(rgba(getComputedStyle(element.previousElementSibling).fill), below);
     const node = element.closest("a");
     const fill = node && !node.matches(".tn-service") ? [...node.querySelectorAll(".bx")].pop() : null;
     const colour = fill ? getComputedStyle(fill).fill : "none";
