@@ -25,7 +25,7 @@ from tests.http.scripted import (
 from thane.config.settings import Events, Settings
 from thane.errors import ClientError
 from thane.testing.serving import request
-from thane.turn import Text
+from thane.turn import ModelStarted, Text
 
 HOME_ASSISTANT = {
     "role": "system",
@@ -230,3 +230,15 @@ async def test_a_run_has_one_id_in_its_answer_and_in_the_log(stream: bool, autoj
         ids = [record.request_id for record in place.ollama.records]
     assert [RUN, refused.headers["x-request-id"]] == ids
     assert RUN == answer.headers["x-request-id"]
+
+
+async def test_while_an_answer_is_held_back_there_are_heartbeats(autojump_clock: MockClock) -> None:
+    """As where a format was asked for: steps are told of, but nothing of them is shown yet."""
+    step = ModelStarted(1, "llama", "ollama", 1, 0, 5)
+    async with site(
+        plays(20.0, step, 20.0, step, Text("{}"), finished("{}")), settings=Settings(events=Events(ping_seconds=15))
+    ) as place:
+        answer = await post(place.native, COMPLETIONS, OPENAI | {"stream": True})
+    got = frames(answer.body)
+    assert got.count(":") >= 2
+    assert ["", "{}"] == [each["choices"][0]["delta"].get("content") for each in got if each not in (":", "[DONE]")][:2]

@@ -208,3 +208,9 @@ def test_a_request_is_mapped_faithfully():
 def test_what_was_not_asked_is_not_sent():
     body = msgspec.json.decode(encode_request(ModelRequest("m", (Message("user", "hi"),))))
     assert {"model": "m", "stream": True, "messages": [{"role": "user", "content": "hi"}]} == body
+
+
+def test_what_to_do_with_too_long_a_prompt_stands_beside_the_options():
+    options = Options(extra={"truncate": False, "top_k": 5})
+    body = msgspec.json.decode(encode_request(ModelRequest("m", (Message("user", "hi"),), options=options)))
+    assert (False, {"top_k": 5}) == (body["truncate"], body["options"])

@@ -303,3 +303,10 @@ def test_no_messages_ask_for_a_load_or_an_unload() -> None:
 def test_any_json_is_read_or_refused(document: Any) -> None:
     with suppress(ClientError):
         ollama_chat.decode(document, {}, Limits())
+
+
+def test_what_to_do_with_too_long_a_prompt_is_passed_on() -> None:
+    assert {"truncate": False, "top_k": 5} == read(
+        truncate=False, shift=None, options={"top_k": 5.0}
+    ).turn.options.extra
+    assert "ChatRequest.shift of type bool" in refused(shift=1)

@@ -16,6 +16,9 @@ from thane.models.failures import Failures
 from thane.models.provider import ModelCalls, ModelDone, ModelError, ModelOutput, ModelRequest
 from thane.turn import JSON, FinishReason, Logprob, Message, Options, Text, Thinking, ToolCall, Usage
 
+BESIDE_OPTIONS = ("truncate", "shift")
+"""Wishes of `Options.extra` that stand beside `options` in a request: what to do with a prompt that is too long."""
+
 _SECOND = 1_000_000_000  # Ollama's durations are integer nanoseconds
 
 
@@ -215,6 +218,7 @@ def encode_request(request: ModelRequest, context_tokens: int | None = None) -> 
         body["options"] = settings
     if options.format is not None:
         body["format"] = options.format
+    body |= {key: options.extra[key] for key in BESIDE_OPTIONS if key in options.extra}
     if options.think is not None:
         body["think"] = options.think
     if options.logprobs:
@@ -235,7 +239,8 @@ def _sampling(options: Options) -> JSON:
         "num_predict": options.max_tokens,
         "stop": options.stop or None,
     }
-    return {**options.extra, **{name: value for name, value in named.items() if value is not None}}
+    own = {name: value for name, value in options.extra.items() if name not in BESIDE_OPTIONS}
+    return {**own, **{name: value for name, value in named.items() if value is not None}}
 
 
 def _message(message: Message) -> JSON:

@@ -152,6 +152,7 @@ def options_of(body: Fields) -> Options:
     """What is asked of the model, in chat and generate alike."""
     given = body.object("options")
     extra = {key: _option(key, value) for key, value in given.values.items() if value is not None} if given else {}
+    extra |= {key: body.flag(key, default=True) for key in ("truncate", "shift") if body.values.get(key) is not None}
     tokens = extra.pop("num_predict", None)
     options = Options(
         temperature=extra.pop("temperature", None),

@@ -71,6 +71,8 @@ class OllamaChatRequest(Shape):
     options: OptionsObject = None
     think: Thinks = None
     keep_alive: Load = None
+    truncate: Annotated[bool | None, about("Whether a prompt that is too long is cut, or else refused.")] = None
+    shift: Annotated[bool | None, about("Whether an answer that fills the context goes on all the same.")] = None
     logprobs: Sure = None
     top_logprobs: Top = None
     conversation_id: Annotated[str | None, about("Thane's own: which conversation this is.")] = None
@@ -117,6 +119,8 @@ class OllamaGenerateRequest(Shape):
     options: OptionsObject = None
     think: Thinks = None
     keep_alive: Load = None
+    truncate: Annotated[bool | None, about("Whether a prompt that is too long is cut, or else refused.")] = None
+    shift: Annotated[bool | None, about("Whether an answer that fills the context goes on all the same.")] = None
     logprobs: Sure = None
     top_logprobs: Top = None
     context: Annotated[tuple[int, ...] | None, about("That of the answer to go on from.")] = None
