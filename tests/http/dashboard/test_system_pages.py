@@ -103,7 +103,7 @@ def test_the_systems_parts_and_dependencies_are_said() -> None:
         statistics={"loops": {"live": 12_345, "states": {"waiting": 3}, "slowest": 0.1234, "draining": False}},
     )
     view = system_view(found, NOW)
-    assert (("live", "12.3 k"), ("states waiting", "3"), ("slowest", "0.123"), ("draining", "False")) == view.parts[
+    assert (("live", "12.3 k"), ("states waiting", "3"), ("slowest", "0.123"), ("draining", "no")) == view.parts[
         0
     ].figures
     assert ("refused", "–") == (view.dependencies[0].error, view.dependencies[0].latency)

@@ -19,7 +19,7 @@ _LONGEST = 300  # characters of the attributes in a row
 
 
 class LogRow(msgspec.Struct, frozen=True):
-    """`more` are the attributes in one line; `run` is the id of its run, "" for none."""
+    """`more` are the attributes in one line; `run` is the id of its run, "" for none; `sign` marks what went wrong."""
 
     time: str
     level: str
@@ -49,7 +49,7 @@ def _row(line: LogLine, zone: tzinfo | None) -> LogRow:
     return LogRow(
         time=words.of_day(line.at, zone, "%H:%M:%S"),
         level=name,
-        sign=_SIGNS.get(name, "done"),
+        sign=_SIGNS.get(name, ""),
         subsystem=line.subsystem,
         message=words.clean(line.message),
         more=text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…",

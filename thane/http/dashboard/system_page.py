@@ -60,7 +60,7 @@ def system_view(found: System, now: float) -> SystemView:
         status=state(sign, told),
         facts=facts,
         dependencies=tuple(_dependency(each, now) for each in found.health.values()),
-        parts=tuple(PartRow(name, _figures(figures)) for name, figures in found.statistics.items()),
+        parts=tuple(PartRow(name.replace("_", " "), _figures(figures)) for name, figures in found.statistics.items()),
     )
 
 
@@ -88,6 +88,8 @@ def _figures(figures: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def _figure(value: object) -> str:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, int | float):
         return "–" if value is None else words.clean(str(value))
     return words.count(value) if isinstance(value, int) else f"{value:,.3g}"
