@@ -322,6 +322,20 @@ def test_the_look_keeps_its_rules(browser: Browser, thane: Program, theme: str) 
         assert page.evaluate(AUDIT) == CLEAN
 
 
+@pytest.mark.parametrize("device", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_pages_of_loops_and_the_system_keep_its_rules(
+    browser: Browser, thane: Program, theme: str, device: Any
+) -> None:
+    fetch(f"{thane.native}/v1/chat", {"message": "turn on the kitchen lights"})
+    loop = thane.get("/v1/loops")[-1]["id"]
+    for page in pages(browser, device, color_scheme=theme):
+        for path in ("/system", f"/loops/{loop}"):
+            page.goto(thane.native + path)
+            expect(page.locator("[aria-label=Log] tbody tr").first).to_be_visible()
+            assert page.evaluate(AUDIT) == CLEAN
+
+
 def test_the_theme_is_kept(page: Page, thane: Program) -> None:
     page.goto(thane.native)
     root = page.locator("html")
@@ -355,3 +369,29 @@ def test_an_unknown_address_is_a_page_with_a_way_back(browser: Browser, thane: P
     page.get_by_role("link", name="See what happens now").click()
     is_live(page)
     context.close()
+
+
+def test_a_loops_page_follows_what_it_does_and_can_stop_it(page: Page, thane: Program) -> None:
+    said = fetch(f"{thane.native}/v1/chat", {"message": "turn on the office lamp"})
+    page.goto(thane.native)
+    page.locator(".tn-conversation").last.click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("turn on the office lamp")
+    expect(page.locator("[aria-label=Iterations] tbody tr")).to_have_count(1)
+    expect(page.locator("[aria-label=Log]")).to_contain_text("a turn was answered")
+    fetch(
+        f"{thane.native}/v1/chat", {"message": "turn off the office lamp", "conversation_id": said["conversation_id"]}
+    )
+    expect(page.locator("[aria-label=Iterations] tbody tr")).to_have_count(2, timeout=10_000)
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("This loop has ended", timeout=10_000)
+    assert said["conversation_id"] not in str(thane.get("/v1/loops"))
+
+
+def test_the_system_page_shows_versions_counters_and_the_log_by_level(page: Page, thane: Program) -> None:
+    page.goto(f"{thane.native}/system")
+    expect(page.locator("[aria-label=Figures]")).to_contain_text("Memory")
+    expect(page.locator("[aria-label=Dependencies]")).to_contain_text("ollama")
+    expect(page.locator("[aria-label=conversations]")).to_contain_text("live")
+    expect(page.locator("[aria-label=Log]")).to_contain_text("Thane is up")
+    page.get_by_role("link", name="error").click()
+    expect(page.locator("[aria-label=Log]")).not_to_contain_text("Thane is up")
