@@ -41,7 +41,7 @@ bench *args: (_sync "dev")
 soak *args: (_sync "dev")
     @exec .venv/bin/python scripts/soak.py "$@"
 
-# Run the real program with real clients: all, or any of home-assistant, open-webui, browser, clients
+# Run the real program with real clients: all, or any of home-assistant, open-webui, browser, clients, llama-cpp
 e2e *names: (_sync "dev")
     #!/bin/sh
     set -eu

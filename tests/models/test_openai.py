@@ -119,7 +119,7 @@ def test_a_call_that_was_cut_is_no_call(reason: str, words: str):
             [event({"choices": [], "timings": {"cache_n": 5, "prompt_n": 4, "predicted_n": 2, "prompt_ms": 1.5}})],
             Usage(9, 2, 5),
         ),
-        ([], Usage(estimated=True)),
+        ([], Usage(0, 1, estimated=True)),
     ],
     ids=["plain", "details", "DeepSeek", "llama.cpp", "none"],
 )

@@ -19,6 +19,7 @@ from thane.models.sse import EventReader
 from thane.turn import JSON, FinishReason, Logprob, Message, Options, Text, Thinking, ToolCall, Usage
 
 _BAD_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_CHARACTERS_A_TOKEN = 4
 _EVERYWHERE = ("presence_penalty", "frequency_penalty", "logit_bias", "user")
 _AT_HOME = ("top_k", "min_p", "typical_p", "repeat_penalty", "mirostat", "mirostat_tau", "mirostat_eta")
 
@@ -112,12 +113,14 @@ class CompletionReader(EventReader):
     Without a `finish_reason` the answer was cut, whatever comes after: some proxies end every stream alike.
     """
 
-    __slots__ = ("_building", "_by_index", "_reason", "_timings", "_usage")
+    __slots__ = ("_building", "_by_index", "_characters", "_pieces", "_reason", "_timings", "_usage")
 
     def __init__(self, ids: Ids, *, failures: Failures, line_bytes: int) -> None:
         super().__init__(ids, failures=failures, line_bytes=line_bytes)
         self._building: list[_Building] = []
         self._by_index: dict[int, _Building] = {}
+        self._pieces = 0
+        self._characters = 0
         self._reason = ""
         self._usage: _Usage | None = None
         self._timings: _Timings | None = None
@@ -150,9 +153,11 @@ class CompletionReader(EventReader):
         if delta is not None:
             if thought := delta.reasoning_content or delta.reasoning or delta.thinking:
                 outputs.append(Thinking(thought))
+                self._count(thought)
             if content := delta.content or delta.refusal:
                 text = content if isinstance(content, str) else _text_of(content)
                 if text:
+                    self._count(text)
                     told = choice.logprobs.content if choice.logprobs is not None else None
                     outputs.append(Text(text, tuple(map(_told, told))) if told else Text(text))
             for call in delta.tool_calls or ():
@@ -160,6 +165,10 @@ class CompletionReader(EventReader):
         if choice.finish_reason:
             self._reason = choice.finish_reason
             self._close_calls(outputs)
+
+    def _count(self, text: str) -> None:
+        self._pieces += 1
+        self._characters += len(text)
 
     def _call(self, call: _Call) -> None:
         """Add a piece of a call. Servers tell calls apart by index, by id, or by sending each whole."""
@@ -176,6 +185,7 @@ class CompletionReader(EventReader):
         known.id = known.id or call.id or ""
         if isinstance(function.arguments, str):
             known.arguments.append(function.arguments)
+            self._count(function.arguments)
         elif function.arguments is not None:
             known.arguments.append(msgspec.json.encode(function.arguments).decode())
 
@@ -210,7 +220,8 @@ class CompletionReader(EventReader):
             self.fail(self.failures.failed_within(None))
             return
         self.done = True
-        outputs.append(_done(self._usage, self._timings, _REASONS.get(self._reason, "stop")))
+        pieces = max(self._pieces, self._characters // _CHARACTERS_A_TOKEN)  # most servers send a token at a time
+        outputs.append(_done(self._usage, self._timings, _REASONS.get(self._reason, "stop"), pieces))
 
 
 _REASONS: dict[str, FinishReason] = {
@@ -236,7 +247,8 @@ def _status(error: object) -> int | None:
     return status if status is not None and 400 <= status < 600 else None
 
 
-def _done(usage: _Usage | None, timings: _Timings | None, reason: FinishReason) -> ModelDone:
+def _done(usage: _Usage | None, timings: _Timings | None, reason: FinishReason, pieces: int) -> ModelDone:
+    """`pieces` are about the tokens that came, for where the server tells no count."""
     usage, timings = usage or _Usage(), timings or _Timings()
     prompt, output = counted(usage.prompt_tokens), counted(usage.completion_tokens)
     if prompt is None and (new := counted(timings.prompt_n)) is not None:
@@ -249,7 +261,7 @@ def _done(usage: _Usage | None, timings: _Timings | None, reason: FinishReason) 
     return ModelDone(
         Usage(
             prompt or 0,
-            output or 0,
+            pieces if output is None else output,
             min(cached, prompt or 0),  # a part of the prompt, whatever a server says
             min(reasoning, output or 0),
             estimated=prompt is None or output is None,

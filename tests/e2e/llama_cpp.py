@@ -1,0 +1,56 @@
+"""A real llama.cpp server, built once in `.cache/`, with a model that the tests make themselves.
+
+It is taken from `THANE_E2E_LLAMA_CPP` (a virtual environment that has `llama-cpp-python[server]` and `gguf`), else
+installed with pip, which builds it: that needs a compiler and takes some minutes.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.e2e.program import end, fetch, free_port, wait_until
+
+ROOT = Path(__file__).parents[2]
+PINS = Path(__file__).with_name("llama-cpp.txt")
+CACHE = ROOT / ".cache" / "llama-cpp"
+MODEL = "tiny"
+
+
+def environment() -> Path:
+    """The virtual environment that has the server, made if need be."""
+    if given := os.environ.get("THANE_E2E_LLAMA_CPP"):
+        return Path(given)
+    venv = CACHE / "venv"
+    stamp = venv / "installed.txt"
+    if stamp.is_file() and stamp.read_text() == PINS.read_text():
+        return venv
+    CACHE.mkdir(parents=True, exist_ok=True)
+    subprocess.run([sys.executable, "-m", "venv", "--clear", str(venv)], check=True)
+    pip = [str(venv / "bin/python"), "-m", "pip", "install", "--quiet", "-r", str(PINS)]
+    subprocess.run(pip, check=True, cwd=CACHE, env=os.environ | {"CMAKE_ARGS": "-DGGML_NATIVE=OFF -DLLAVA_BUILD=OFF"})
+    stamp.write_text(PINS.read_text())
+    return venv
+
+
+@contextmanager
+def running(folder: Path) -> Generator[str]:
+    """URL of a llama.cpp server that has the model `MODEL`: random weights, 65,536 tokens of context."""
+    python, port = str(environment() / "bin/python"), free_port()
+    folder.mkdir(parents=True, exist_ok=True)
+    path, log = folder / "tiny.gguf", folder / "llama-cpp.log"
+    subprocess.run([python, str(Path(__file__).with_name("tiny_gguf.py")), str(path)], check=True)
+    command = [python, "-m", "llama_cpp.server", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--model", str(path), "--model_alias", MODEL, "--n_ctx", "65536", "--interrupt_requests", "false"]
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, cwd=folder)
+    url = f"http://127.0.0.1:{port}/v1"
+    try:
+        wait_until("llama.cpp answers", lambda: fetch(f"{url}/models"), seconds=60)
+        yield url
+    finally:
+        end(process)
