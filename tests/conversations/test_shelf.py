@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.conversations.doubles import Send, assistant, rooms, say, turn
@@ -54,6 +55,36 @@ async def test_a_title_that_comes_before_its_chat_is_kept_for_it(autojump_clock:
             house.archive.records["owu:one"].title,
             house.archive.records["owu:one"].title_by,
         )
+
+
+async def test_a_title_that_comes_first_and_quotes_the_question_finds_its_chat(autojump_clock: MockClock) -> None:
+    async with rooms(titled, models=MODELS) as house:
+        await house.ask(asked_title("USER: hi"))
+        await wait_all_tasks_blocked()
+        ids = [(await house.ask(turn("hi"))).conversation_id for _ in range(2)]
+        assert ['A day at "sea"', "hi"] == [house.archive.records[each].title for each in ids]
+
+
+async def test_each_of_two_chats_that_begin_alike_gets_the_title_made_before_it(autojump_clock: MockClock) -> None:
+    async with rooms(titled, models=MODELS) as house:
+        for _ in range(2):
+            await house.ask(asked_title("USER: hi"))
+            await wait_all_tasks_blocked()
+            await house.ask(turn("hi"))
+        assert ['A day at "sea"'] * 2 == [record.title for record in house.archive.records.values()]
+
+
+async def test_a_title_that_comes_while_the_first_turn_runs_finds_its_chat(autojump_clock: MockClock) -> None:
+    async def slowly(asked: Turn, context: RunContext, send: Send) -> RunFinished:
+        await trio.sleep(0 if asked.caller.task else 9)
+        return await titled(asked, context, send)
+
+    async with rooms(slowly, models=MODELS) as house, trio.open_nursery() as nursery:
+        nursery.start_soon(house.ask, turn("hi"))
+        await wait_all_tasks_blocked()
+        await house.ask(asked_title("USER: hi"))
+        await trio.sleep(20)
+        assert ['A day at "sea"'] == [record.title for record in house.archive.records.values()]
 
 
 async def test_without_a_name_the_quoted_chat_tells_which_it_is_for(autojump_clock: MockClock) -> None:

@@ -104,6 +104,8 @@ class Dashboard(Section, frozen=True):
     """Events that are looked through for the first rows of the Events page and its histogram."""
     chat_messages: Count = 40
     """Messages of a conversation that the chat box shows when the page is opened."""
+    thread_messages: Count = 200
+    """Messages of a conversation that its page shows at first."""
     message_chars: Count = 20_000
     """Longest message that the chat box sends."""
     prompt_chars: Count = 40_000

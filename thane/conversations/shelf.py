@@ -48,7 +48,8 @@ class Shelf:
         self._loops = loops
         self._events = events
         self._cancel = cancel
-        self._to_come: dict[str, str] = {}
+        self._to_come: dict[str, str] = {}  # by the conversation's id, or by channel and place of its first message
+        self._begun: dict[str, str] = {}
 
     async def rename(self, conversation_id: str, title: str) -> ConversationRecord:
         """Give a conversation the title that a person wants. Raises ClientError for an empty one."""
@@ -95,7 +96,8 @@ class Shelf:
     async def better_title(self, turn: Turn, answer: str) -> None:
         """Take the title that Open WebUI had made for a chat, for each conversation that it can be meant for.
 
-        It names the chat, or quotes it: of chats that say the same so far, each gets the title. Never raises.
+        It names the chat, or quotes it: of chats that say the same so far, each gets the title. Often it is made before
+        the first turn has been stored, or has come. Never raises.
         """
         title = clean_title(housekeeping.title_of(answer))
         if not title:
@@ -106,16 +108,32 @@ class Shelf:
                     self._keep(named, title)
                 return
             quoted = identity.read(housekeeping.quoted(turn))
-            holders = await self._archive.holders(quoted.keys[-1]) if quoted.answer >= 0 else ()
-            for holder in holders:
-                if holder.channel == turn.caller.channel:
-                    await self._name(holder.conversation_id, title, "model")
+            if not quoted.keys:
+                return
+            place, channel = quoted.keys[-1], turn.caller.channel
+            found = {each.conversation_id for each in await self._archive.holders(place) if each.channel == channel}
+            if begun := self._begun.get(f"{channel} {place}"):
+                found.add(begun)
+            nameless = [each for each in found if await self._has_first_words(each)]
+            for each in nameless:
+                await self._name(each, title, "model")
+            if not nameless and quoted.answer < 0:
+                self._keep(f"{channel} {place}", title)
         except Exception as error:  # noqa: BLE001 a title is worth no one's turn
             _log.warning("a title could not be kept", title=title, exc_info=error)
 
-    def title_to_come(self, conversation_id: str) -> str:
-        """A title that was made before the conversation's first turn; "" if there is none. Given out once."""
-        return self._to_come.pop(conversation_id, "")
+    def begin(self, conversation_id: str, channel: str, place: str) -> str:
+        """A conversation begins with a message at `place` in the tree: the title that was made for it before, or "".
+
+        One that is made while its first turn runs will find it, too. Each title is given out once.
+        """
+        where = f"{channel} {place}"
+        self._begun.pop(where, None)
+        self._begun[where] = conversation_id
+        while len(self._begun) > _TITLES_TO_COME:
+            del self._begun[next(iter(self._begun))]
+        by_place = self._to_come.pop(where, "")
+        return self._to_come.pop(conversation_id, "") or by_place
 
     async def _name(self, conversation_id: str, title: str, by: TitleBy) -> bool:
         if not await self._archive.name(conversation_id, title, by):
@@ -125,6 +143,10 @@ class Shelf:
             live.rename(title, by)
         self._events.publish("agent", "conversation_changed", conversation_id=conversation_id, title=title, by=by)
         return True
+
+    async def _has_first_words(self, conversation_id: str) -> bool:
+        record = await self._archive.conversation(conversation_id)
+        return record is not None and record.title_by == "words"
 
     def _keep(self, conversation_id: str, title: str) -> None:
         self._to_come[conversation_id] = title

@@ -288,7 +288,7 @@ class Conversations:
         """Queue a turn in its conversation's loop, which is made if there is none. Nothing here waits."""
         live = self._live.get(where.conversation_id)
         known = live.record if live else record
-        conversation = self._live.open(known or self._new_record(turn, where.conversation_id))
+        conversation = self._live.open(known or self._new_record(turn, where))
         going_on = self._lookup.turn_of(conversation.record.id, where)
         interrupted = () if going_on else self._interrupt(conversation, turn, where)
         conversation.check_room()
@@ -363,11 +363,12 @@ class Conversations:
             conversation.finish(ticket)
             self._live.used(conversation)
 
-    def _new_record(self, turn: Turn, conversation_id: str) -> ConversationRecord:
+    def _new_record(self, turn: Turn, where: Place) -> ConversationRecord:
         now, caller = self._clock.time(), turn.caller
-        title = self.shelf.title_to_come(conversation_id)
+        conversation_id = where.conversation_id or self._ids.conversation()
+        title = self.shelf.begin(conversation_id, caller.channel, where.key)
         return ConversationRecord(
-            id=conversation_id or self._ids.conversation(),
+            id=conversation_id,
             channel=caller.channel,
             title=title or first_title(turn.messages),
             created_at=now,

@@ -23,7 +23,15 @@ from thane.http.rooms import Rooms
 from thane.ids import Ids
 from thane.loops.status import LoopState, LoopStatus
 from thane.memory.prompts import KeptPrompt, Packer, read_prompt
-from thane.memory.records import ConversationRecord, MessageRecord, RunFilter, RunRecord, SentPrompt
+from thane.memory.records import (
+    ConversationPage,
+    ConversationQuery,
+    ConversationRecord,
+    MessageRecord,
+    RunFilter,
+    RunRecord,
+    SentPrompt,
+)
 from thane.models.provider import ModelInfo
 from thane.redaction import Redactor
 from thane.testing.clock import TrioClock
@@ -129,6 +137,25 @@ class OpenTurn:
 
 
 @dataclass
+class FakeShelf:
+    """Notes what is asked of it."""
+
+    done: list[tuple[object, ...]] = field(default_factory=list[tuple[object, ...]])
+
+    async def rename(self, conversation_id: str, title: str) -> None:
+        await trio.lowlevel.checkpoint()
+        self.done.append(("rename", conversation_id, title))
+
+    async def put_away(self, conversation_id: str, *, away: bool) -> None:
+        await trio.lowlevel.checkpoint()
+        self.done.append(("put_away", conversation_id, away))
+
+    async def delete(self, conversation_id: str, by: str) -> None:
+        await trio.lowlevel.checkpoint()
+        self.done.append(("delete", conversation_id, by))
+
+
+@dataclass
 class FakeConversations:
     """Answers a turn with a script: batches with a pause before each."""
 
@@ -140,6 +167,7 @@ class FakeConversations:
     cancelled: list[str] = field(default_factory=list[str])
     scopes: dict[str, trio.CancelScope] = field(default_factory=dict[str, trio.CancelScope])
     nursery: trio.Nursery | None = None
+    shelf: FakeShelf = field(default_factory=FakeShelf)
 
     records: dict[str, RunRecord] = field(default_factory=dict[str, RunRecord])
     prompts: dict[str, tuple[SentPrompt, ...]] = field(default_factory=dict[str, tuple[SentPrompt, ...]])
@@ -215,6 +243,17 @@ class FakeArchive:
     async def conversation(self, conversation_id: str) -> ConversationRecord | None:
         await trio.lowlevel.checkpoint()
         return self.known.get(conversation_id)
+
+    async def find(self, query: ConversationQuery) -> ConversationPage:
+        """By what a page selects by most; the real one is tested with its database."""
+        await trio.lowlevel.checkpoint()
+        found = [
+            each
+            for each in self.known.values()
+            if query.channel in ("", each.channel) and query.q in each.title and each.archived == query.archived
+        ]
+        page = tuple(found[: query.limit])
+        return ConversationPage(page, len(found), ("", page[-1].id) if len(found) > query.limit else None)
 
     async def messages(self, conversation_id: str) -> tuple[MessageRecord, ...]:
         await trio.lowlevel.checkpoint()

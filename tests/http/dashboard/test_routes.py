@@ -57,7 +57,8 @@ async def ask(world: World, *headers: str, **fields: str) -> Answer:
 
 
 PAGES = (
-    *("/", "/?conversation=c_l7", "/runs", "/runs?state=done&channel=api", "/runs/r_1"),
+    *("/", "/?conversation=c_l7", "/conversations", "/conversations/c_l7"),
+    *("/runs", "/runs?state=done&channel=api", "/runs/r_1"),
     *("/events", "/events?source=agent&q=lamp", "/events?run=r_1", "/events/1", "/system", "/loops/owu"),
 )
 ANSWERS = (

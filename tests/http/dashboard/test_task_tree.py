@@ -82,10 +82,9 @@ def test_a_queued_turn_says_its_place_and_lights_nothing() -> None:
     assert conversation.children[0].children == ()
 
 
-def test_a_run_without_a_loop_stands_in_its_channel() -> None:
-    root = tree([channel("owu")], [live_run("r_1", "", "title", "owu", conversation_id="")])
-    (loose,) = root.children[0].children
-    assert (loose.title, loose.state, loose.kind) == ("title", "processing", "conversation")
+def test_housekeeping_is_no_conversation_of_its_channel() -> None:
+    root = tree([channel("owu")], [live_run("r_1", "", "title", "owu", conversation_id="", task="title_generation")])
+    assert () == root.children[0].children
 
 
 def test_states_say_what_happens_next() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
+from typing import Protocol
 
 import msgspec
 import trio
@@ -28,6 +29,14 @@ from thane.http.rooms import Rooms
 type SendText = Callable[[str], Awaitable[None]]
 
 ANNOUNCE_SECONDS = 2.0  # a screen reader is told of changes at most this often
+
+
+class LivePage(Protocol):
+    """A page that draws itself."""
+
+    announcement: Part
+
+    async def parts(self) -> Page: ...
 
 
 class Message(msgspec.Struct, omit_defaults=True):
@@ -75,6 +84,21 @@ async def feed_run(rooms: Rooms, run_id: str, send: SendText) -> None:
                 with trio.move_on_after(limits.refresh_seconds if page.moving else limits.pulse_seconds):
                     await bell.receive()
                 await trio.sleep(viewer.pause(limits.batch_seconds))
+
+
+async def feed_conversations(rooms: Rooms, page: LivePage, send: SendText) -> None:
+    """Keep one viewer's Conversations page true, until cancelled. It is drawn anew at most once a refresh."""
+    limits = rooms.settings.dashboard
+    viewer = Viewer(rooms, Share())
+    with rooms.bus.subscribe(EventFilter()) as subscription:
+        async with trio.open_nursery() as nursery:
+            rung, bell = trio.open_memory_channel[None](1)
+            nursery.start_soon(_ring, subscription, rung)
+            while True:
+                await viewer.tell(await page.parts(), page.announcement, send)
+                with trio.move_on_after(limits.pulse_seconds):
+                    await bell.receive()
+                await trio.sleep(limits.refresh_seconds / 4)
 
 
 async def _ring(subscription: Subscription, bell: trio.MemorySendChannel[None]) -> None:

@@ -6,9 +6,10 @@ from quart import Blueprint, Response, request, websocket
 
 from thane.conversations.lookup import path_to_head
 from thane.http.dashboard.chat_log import Said, chat_log
+from thane.http.dashboard.conversation_page import ConversationPage, Looked
 from thane.http.dashboard.desk import Desk
 from thane.http.dashboard.event_query import EventQuery
-from thane.http.dashboard.live import feed_events, feed_now, feed_run
+from thane.http.dashboard.live import feed_conversations, feed_events, feed_now, feed_run
 from thane.http.offers import offers
 from thane.http.rooms import Rooms
 from thane.memory.records import RunRecord
@@ -30,6 +31,9 @@ def routes(desk: Desk) -> Blueprint:
             await feed_events(desk.rooms, desk.board, query, since, websocket.send)
         elif websocket.args.get("page") == "run":
             await feed_run(desk.rooms, websocket.args.get("id", ""), websocket.send)
+        elif websocket.args.get("page") == "conversations":
+            page = ConversationPage(desk, Looked.read(websocket.args))
+            await feed_conversations(desk.rooms, page, websocket.send)
         else:
             await feed_now(desk.rooms, desk.board, websocket.send)
 

@@ -39,6 +39,7 @@ class NavEntry(msgspec.Struct, frozen=True):
 
 NAV = (
     NavEntry("now", "Now", "/"),
+    NavEntry("chats", "Conversations", "/conversations"),
     NavEntry("runs", "Runs", "/runs"),
     NavEntry("events", "Events", "/events"),
     NavEntry("system", "System", "/system"),

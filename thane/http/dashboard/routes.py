@@ -11,6 +11,7 @@ from thane.errors import ClientError
 from thane.http.dashboard import (
     api_routes,
     chat_routes,
+    conversation_routes,
     event_routes,
     now_routes,
     run_routes,
@@ -34,7 +35,16 @@ def routes(rooms: Rooms) -> Blueprint:
     assets = Assets(folder)
     desk = Desk(rooms, Pages(folder / "templates", assets, rooms), assets, Board(rooms))
     dashboard = Blueprint("dashboard", __name__)
-    for part in (now_routes, run_routes, event_routes, chat_routes, api_routes, system_routes, static_routes):
+    for part in (
+        now_routes,
+        conversation_routes,
+        run_routes,
+        event_routes,
+        chat_routes,
+        api_routes,
+        system_routes,
+        static_routes,
+    ):
         dashboard.register_blueprint(part.routes(desk))
 
     @dashboard.errorhandler(ClientError)

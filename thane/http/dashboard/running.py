@@ -27,8 +27,12 @@ class Piece(msgspec.Struct, frozen=True):
 
 
 def running_part(runs: Sequence[LiveRun], now: float) -> Part:
-    """The card's content: a heading with counts, and a row for each turn, in the order in which they started."""
-    ordered = sorted(runs, key=lambda run: (run.started_at, run.run_id))
+    """The card's content: a heading with counts, and a row for each turn, in the order in which they started.
+
+    Housekeeping belongs to no conversation and is only counted.
+    """
+    tasks = [run for run in runs if run.task]
+    ordered = sorted((run for run in runs if not run.task), key=lambda run: (run.started_at, run.run_id))
     queued = sum(run.state == "queued" for run in ordered)
     items = {element_id("run", run.run_id): _row(run, now) for run in ordered}
     rows = Markup("").join(place(name) for name in items)
@@ -42,7 +46,11 @@ def running_part(runs: Sequence[LiveRun], now: float) -> Part:
         "</header>{}</div>"
     ).format(
         Markup('<span class="count">{}</span>').format(len(ordered) - queued) if ordered else "",
-        Markup('<span class="meta">{} queued</span>').format(queued) if queued else "",
+        Markup("").join(
+            Markup('<span class="meta">{} {}</span>').format(number, what)
+            for number, what in ((queued, "queued"), (len(tasks), "housekeeping"))
+            if number
+        ),
         body,
     )
     return Part("running", shell, items)

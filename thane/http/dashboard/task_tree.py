@@ -110,10 +110,8 @@ def _is_branch(status: LoopStatus, statuses: Sequence[LoopStatus]) -> bool:
 
 def _channel(status: LoopStatus, facts: TreeFacts) -> TreeNode:
     children = [other for other in facts.statuses if other.parent_id == status.id]
-    known = {other.id for other in facts.statuses}
-    loose = [run for run in facts.runs if run.channel == status.name and run.loop_id not in known]
     title, icon = CHANNELS.get(status.name, (words.clean(status.name), "now"))
-    nodes = (*_fold(_conversations(children, facts), facts.rows, status.id), *(_loose(run) for run in loose))
+    nodes = (*_fold(_conversations(children, facts), facts.rows, status.id),)
     return TreeNode(
         id=f"n-{status.id}",
         kind="channel",
@@ -206,19 +204,6 @@ def _handed_over(run: LiveRun, facts: TreeFacts) -> Iterable[TreeNode]:
                 live=True,
                 href=run_address(child.run_id),
             )
-
-
-def _loose(run: LiveRun) -> TreeNode:
-    """A run that belongs to no conversation (a title, tags): it stands where a conversation would."""
-    return TreeNode(
-        id=f"n-{run.run_id}",
-        kind="conversation",
-        title=words.clean(run.title) or "housekeeping",
-        sub=f"{run.state} · {words.running_since(run.started_at)}",
-        state=run.state,
-        live=run.state == "processing",
-        href=run_address(run.run_id),
-    )
 
 
 def _steps(run: LiveRun, now: float) -> Iterable[TreeNode]:
