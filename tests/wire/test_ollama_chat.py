@@ -310,3 +310,10 @@ def test_what_to_do_with_too_long_a_prompt_is_passed_on() -> None:
         truncate=False, shift=None, options={"top_k": 5.0}
     ).turn.options.extra
     assert "ChatRequest.shift of type bool" in refused(shift=1)
+
+
+def test_a_schema_that_is_too_large_is_refused_with_the_name_of_the_limit() -> None:
+    schema = {"enum": ["x" * 100]}
+    assert schema == options(format=schema).format
+    with pytest.raises(ClientError, match=r"at most 50 are accepted \(limits.schema_bytes\)"):
+        read(Limits(schema_bytes=50), format=schema)

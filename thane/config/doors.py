@@ -74,6 +74,8 @@ class Limits(Section, frozen=True):
     """Events and log lines about refused requests, for each listener; more are only counted."""
     images_per_message: Count = 16
     """Images in one message."""
+    schema_bytes: Count = 262_144
+    """Largest JSON Schema that a request may ask its answer to have."""
     image_bytes: Count = 20_971_520
     """Largest image in a request, as the file that it is."""
     messages_per_turn: Count = 10_000

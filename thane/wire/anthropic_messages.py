@@ -80,7 +80,7 @@ def decode(document: Any, headers: Mapping[str, str], limits: Limits) -> ChatReq
             top_p=body.number("top_p"),
             max_tokens=tokens if tokens and tokens > 0 else None,
             stop=tuple(each for each in body.strings("stop_sequences") if each),
-            format=_format(body),
+            format=_format(body, limits),
             think=_think(body),
             extra={} if top_k is None else {"top_k": top_k},
         ),
@@ -193,7 +193,7 @@ def _tool_choice(body: Fields, tools: Sequence[ToolSpec]) -> str:
     return name
 
 
-def _format(body: Fields) -> JSON | None:
+def _format(body: Fields, limits: Limits) -> JSON | None:
     config = body.object("output_config")
     wanted = config.object("format") if config else None
     if wanted is None:
@@ -201,7 +201,7 @@ def _format(body: Fields) -> JSON | None:
     schema = wanted.mapping("schema")
     if wanted.text("type") != "json_schema" or schema is None:
         raise _wrong("output_config.format", "only 'json_schema' with a 'schema' is supported")
-    return check_schema(schema, "output_config.format.schema", "output_config.format.schema")
+    return check_schema(schema, "output_config.format.schema", "output_config.format.schema", limits)
 
 
 def _think(body: Fields) -> Effort | None:

@@ -17,6 +17,7 @@ from thane.config.settings import Limits
 from thane.errors import ClientError
 from thane.turn import JSON, AgentEvent, Message, Role, ToolCall, Turn
 from thane.wire.errors import FieldError
+from thane.wire.json_text import dump
 
 
 class ChatRequest(msgspec.Struct, frozen=True):
@@ -142,8 +143,12 @@ def check_counts(messages: int, tools: int, limits: Limits) -> None:
         )
 
 
-def check_schema(schema: JSON, where: str, words: str) -> JSON:
+def check_schema(schema: JSON, where: str, words: str, limits: Limits) -> JSON:
     """A JSON Schema that an answer is to have, as it is. Raises FieldError, with `words` and why, where it is none."""
+    size = len(dump(schema))
+    if size > limits.schema_bytes:
+        most = f"at most {limits.schema_bytes} are accepted (limits.schema_bytes)"
+        raise FieldError(f"{words}: it has {size} bytes; {most}", where)
     try:
         AnswerFormat(schema)
     except ValueError as error:

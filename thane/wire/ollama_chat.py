@@ -91,7 +91,7 @@ def decode(document: Any, headers: Mapping[str, str], limits: Limits) -> ChatReq
         messages=messages,
         model=model,
         tools=tools,
-        options=options_of(body),
+        options=options_of(body, limits),
         caller=caller.identify(headers, messages, tools, body.values),
     )
     return ChatRequest(turn, stream=body.flag("stream", default=True))
@@ -148,7 +148,7 @@ def parameters_of(function: Fields) -> JSON:
     return {"type": "object", "properties": {}} | {key: each for key, each in parameters.items() if each is not None}
 
 
-def options_of(body: Fields) -> Options:
+def options_of(body: Fields, limits: Limits) -> Options:
     """What is asked of the model, in chat and generate alike."""
     given = body.object("options")
     extra = {key: _option(key, value) for key, value in given.values.items() if value is not None} if given else {}
@@ -160,7 +160,7 @@ def options_of(body: Fields) -> Options:
         seed=extra.pop("seed", None),
         max_tokens=tokens if tokens and tokens > 0 else None,  # -1 and -2: as many as there are
         stop=tuple(extra.pop("stop", ())),
-        format=_format(body.values.get("format")),
+        format=_format(body.values.get("format"), limits),
         think=think(body.values.get("think")),
         keep_alive_seconds=keep_alive(body.values.get("keep_alive")),
         extra=extra,
@@ -193,13 +193,13 @@ def _wrong_option(key: str, wanted: str) -> FieldError:
     return FieldError(f'option "{key}" must be of type {wanted}', f"options.{key}")
 
 
-def _format(value: Any) -> Literal["json"] | JSON | None:
+def _format(value: Any, limits: Limits) -> Literal["json"] | JSON | None:
     if value is None or value == "":
         return None
     if value == "json":
         return "json"
     if isinstance(value, dict):
-        return check_schema(cast("JSON", value), "format", "invalid JSON schema in format")
+        return check_schema(cast("JSON", value), "format", "invalid JSON schema in format", limits)
     raise FieldError(f'invalid format: {value!r}; expected "json" or a valid JSON Schema object', "format")
 
 

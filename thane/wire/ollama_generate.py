@@ -65,7 +65,7 @@ def decode(document: Any, headers: Mapping[str, str], limits: Limits) -> ChatReq
     turn = Turn(
         messages=messages,
         model=model,
-        options=options_of(body),
+        options=options_of(body, limits),
         caller=msgspec.structs.replace(who, channel="api", conversation_id=conversation_id),
         continues=bool(conversation_id and messages),
     )

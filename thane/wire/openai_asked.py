@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from thane.config.settings import Limits
 from thane.turn import JSON, ToolSpec
 from thane.wire.chat import check_schema
 from thane.wire.errors import FieldError
@@ -39,7 +40,7 @@ def tool_choice(body: Fields, tools: Sequence[ToolSpec]) -> tuple[str, tuple[Too
     return name, tuple(tools)
 
 
-def answer_format(wanted: Fields | None, place: str) -> Literal["json"] | JSON | None:
+def answer_format(wanted: Fields | None, place: str, limits: Limits) -> Literal["json"] | JSON | None:
     """The format of an answer. `place` is where it stands in the request."""
     match wanted.text("type") if wanted else "":
         case "json_object":
@@ -50,7 +51,7 @@ def answer_format(wanted: Fields | None, place: str) -> Literal["json"] | JSON |
             if schema is None:
                 where = where if holder is not wanted or place == "text.format" else f"{place}.json_schema.schema"
                 raise FieldError(f"Missing required parameter: '{where}'.", where)
-            return check_schema(schema, where, f"Invalid schema for {place} 'json_schema'")
+            return check_schema(schema, where, f"Invalid schema for {place} 'json_schema'", limits)
         case "text" | "":
             return None
         case other:

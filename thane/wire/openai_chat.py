@@ -89,7 +89,7 @@ def decode(document: Any, headers: Mapping[str, str], limits: Limits) -> ChatReq
         model=body.text("model"),
         tools=tools,
         tool_choice=choice,
-        options=_options(body),
+        options=_options(body, limits),
         caller=caller.identify(headers, messages, tools, body.values),
     )
     streaming = body.object("stream_options")
@@ -219,11 +219,11 @@ def sampling(body: Fields, tokens: int | None) -> Options:
     )
 
 
-def _options(body: Fields) -> Options:
+def _options(body: Fields, limits: Limits) -> Options:
     tokens = body.integer("max_completion_tokens") or body.integer("max_tokens")
     options = msgspec.structs.replace(
         sampling(body, tokens),
-        format=answer_format(body.object("response_format"), "response_format"),
+        format=answer_format(body.object("response_format"), "response_format", limits),
         think=effort(body),
     )
     return logprobs.asked(options, body)

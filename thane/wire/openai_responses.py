@@ -79,7 +79,7 @@ def decode(document: Any, headers: Mapping[str, str], limits: Limits) -> Respons
             temperature=body.number("temperature"),
             top_p=body.number("top_p"),
             max_tokens=tokens if tokens and tokens > 0 else None,
-            format=answer_format(wanted_format, "text.format"),
+            format=answer_format(wanted_format, "text.format", limits),
             think=effort(body),
             logprobs=bool(top) or _LOGPROBS in body.strings("include"),
             top_logprobs=top,
