@@ -354,3 +354,16 @@ async def test_secrets_in_calls_and_answers_reach_neither_events_nor_the_record(
     shown = msgspec.json.encode([events.all, run]).decode()
     assert not [secret for secret in ("whatever", "hunter-seven", "abcdef0123") if secret in shown]
     assert "It is [redacted]." == run.text
+
+
+async def test_what_a_step_waited_and_what_its_prompt_lost_is_told(autojump_clock: MockClock) -> None:
+    events = Events()
+    record = recorder(events)
+    ended = msgspec.structs.replace(ANSWERED, truncated_tokens=1200, queue_duration=0.25)
+    record.observe((STARTED,))
+    record.observe((ended,))
+    run = record.end(FINISHED)
+    (span,) = [span for span in run.spans if span.kind == "model"]
+    assert (1200, 0.25) == (span.truncated_tokens, span.queue_duration)
+    (told,) = events.of("llm_response")
+    assert (1200, 250) == (told["truncated_tokens"], told["queued_ms"])

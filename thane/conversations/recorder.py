@@ -291,8 +291,8 @@ class Recorder:
     def _model_finished(self, event: ModelFinished) -> None:
         if self._model_span is not None:
             about = {"usage": event.usage, "finish_reason": event.finish_reason, "first_token": event.first_token}
-            durations = ("prompt_duration", "decode_duration", "load_duration")
-            about |= {name: getattr(event, name) for name in durations}
+            further = ("prompt_duration", "decode_duration", "load_duration", "queue_duration", "truncated_tokens")
+            about |= {name: getattr(event, name) for name in further}
             self._model_span.end("done", event.duration, **about)
         self._keep_step(event, event.usage, event.finish_reason)
         self._teller.model_finished(event, self._steps[-1].cost_usd)

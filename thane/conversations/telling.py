@@ -77,6 +77,8 @@ class Teller:
             tool_calls=event.tool_calls,
             cost_usd=cost_usd,
             duration_ms=round(event.duration * 1000),
+            **({"truncated_tokens": event.truncated_tokens} if event.truncated_tokens else {}),
+            **({"queued_ms": round(event.queue_duration * 1000)} if event.queue_duration else {}),
         )
         self._progress(
             "loop_llm_response",

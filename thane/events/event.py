@@ -33,7 +33,8 @@ KINDS: dict[Source, dict[str, str]] = {
         ),
         "llm_call": "A model step began: run_id, iter, model, provider, est_tokens, messages, tools",
         "llm_response": (
-            "A model step ended: run_id, iter, model, tokens_in, tokens_out, tool_calls, cost_usd, duration_ms"
+            "A model step ended: run_id, iter, model, tokens_in, tokens_out, tool_calls, cost_usd, duration_ms; "
+            "truncated_tokens of a prompt that did not fit, queued_ms if it waited for a place at the model server"
         ),
         "llm_retry": (
             "A model step failed and is tried again: run_id, iter, model, provider, error, attempt, retry_in_ms"

@@ -98,6 +98,8 @@ class Span(msgspec.Struct, frozen=True, omit_defaults=True):
     decode_duration: float | None = None
     load_duration: float | None = None
     prompt: int | None = None
+    queue_duration: float = 0.0  # of a model step: waited for a place at the provider
+    truncated_tokens: int = 0  # of a model step's prompt, about, that the model did not see
 
 
 class SentPrompt(msgspec.Struct, frozen=True):

@@ -132,6 +132,9 @@ _SAYINGS: dict[str, Callable[[Data], Line]] = {
             if isinstance(d.get("tool_calls"), int) and d["tool_calls"]
             else "",
             _cost(d, "cost_usd"),
+            f"about {words.plural(d['truncated_tokens'], 'token')} of the prompt left out"
+            if isinstance(d.get("truncated_tokens"), int)
+            else "",
             _after(d, "duration_ms"),
         )
     ),

@@ -167,6 +167,8 @@ def _model(span: Span, run: RunRecord) -> Markup:
         ("Provider", span.provider),
         ("Why it ended" if span.state == "error" else "Why this model", span.note),
         ("First token", words.duration(span.first_token) if span.first_token is not None else ""),
+        ("Waited for a place", words.duration(span.queue_duration) if span.queue_duration else ""),
+        ("Left out of the prompt", _left_out(span.truncated_tokens)),
         ("Loading the model", words.duration(span.load_duration) if span.load_duration else ""),
         ("Stop", (span.finish_reason or "").replace("_", " ")),
     ]
@@ -184,6 +186,10 @@ def _model(span: Span, run: RunRecord) -> Markup:
             '<a class="lnk" href="/runs/{0}/prompts/{1}">What it was sent</a></div>'
         ).format(run.id, span.prompt)
     return Markup("{}{}").format(_facts(facts), link)
+
+
+def _left_out(tokens: int) -> str:
+    return f"about {words.count(tokens)} tokens: it did not fit the model's context" if tokens else ""
 
 
 def _facts(facts: Sequence[tuple[str, str]]) -> Markup:
