@@ -190,6 +190,7 @@ async def test_after_a_thousand_mixed_turns_the_ledger_equals_the_servers_own_co
         settings = settings_of(tmp_path, ollama.url, openai.url, anthropic.url)
         guests = Guests(source)
         before: Any = None
+        entries: tuple[LedgerEntry, ...] = ()
         for _ in range(2):
             async with open_whole(settings) as thane:
                 if before is not None:

@@ -106,6 +106,8 @@ class Dashboard(Section, frozen=True):
     """Messages of a conversation that the chat box shows when the page is opened."""
     thread_messages: Count = 200
     """Messages of a conversation that its page shows at first."""
+    export_calls: Count = 100_000
+    """Model calls that the Costs page gives as a file at once."""
     message_chars: Count = 20_000
     """Longest message that the chat box sends."""
     prompt_chars: Count = 40_000

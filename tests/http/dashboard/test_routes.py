@@ -165,11 +165,11 @@ async def test_the_icon_is_there_for_browsers_that_ask_for_it() -> None:
 
 
 async def test_an_unknown_page_is_a_page_for_people_and_json_for_programs() -> None:
-    person = await get(World(), "/costs", HTML)
-    program = await get(World(), "/costs", "Accept: */*")
-    api = await get(World(), "/v1/costs", HTML)
+    person = await get(World(), "/nowhere", HTML)
+    program = await get(World(), "/nowhere", "Accept: */*")
+    api = await get(World(), "/v1/nowhere", HTML)
     assert (person.status, program.status, api.status) == (404, 404, 404)
-    assert b"There is no page /costs." in person.body
+    assert b"There is no page /nowhere." in person.body
     for answer in (program, api):
         assert json.loads(answer.body)["error"]["type"] == "not_found"
 

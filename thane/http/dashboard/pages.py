@@ -42,6 +42,7 @@ NAV = (
     NavEntry("chats", "Conversations", "/conversations"),
     NavEntry("runs", "Runs", "/runs"),
     NavEntry("events", "Events", "/events"),
+    NavEntry("costs", "Costs", "/costs"),
     NavEntry("system", "System", "/system"),
 )
 """The pages that exist; an entry's name is its icon too."""

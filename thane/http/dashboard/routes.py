@@ -12,6 +12,7 @@ from thane.http.dashboard import (
     api_routes,
     chat_routes,
     conversation_routes,
+    cost_routes,
     event_routes,
     now_routes,
     run_routes,
@@ -42,6 +43,7 @@ def routes(rooms: Rooms) -> Blueprint:
         event_routes,
         chat_routes,
         api_routes,
+        cost_routes,
         system_routes,
         static_routes,
     ):
