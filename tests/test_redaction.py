@@ -84,3 +84,7 @@ def test_the_secrets_of_a_configuration_are_found() -> None:
         mqtt={"broker": "mqtt://x", "password": "mqtt-word", "nested": [{"api_key": "deep-key"}]},
     )
     assert {"door-key-1", "door-key-2", "house-token", "mqtt-word", "deep-key"} == set(known_secrets(settings))
+
+
+def test_of_a_header_with_a_scheme_the_key_alone_is_known_too() -> None:
+    assert {"Bearer abc-def", "abc-def"} == set(known_secrets({"headers": {"Authorization": "Bearer abc-def"}}))

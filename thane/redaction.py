@@ -109,6 +109,7 @@ def _collect(value: Any, *, secret: bool) -> Iterable[str]:
     if isinstance(value, str):
         if secret and value:
             yield value
+            yield value.split()[-1]  # of `Bearer KEY`, the key too
     elif isinstance(value, dict):
         for name, item in value.items():
             yield from _collect(item, secret=secret or is_secret_name(str(name)) or name in ("keys", "headers"))

@@ -33,6 +33,7 @@ from thane.memory.records import (
     SentPrompt,
     TitleBy,
 )
+from thane.redaction import Redactor
 from thane.testing.clock import TrioClock
 from thane.turn import (
     AgentEvent,
@@ -146,6 +147,12 @@ class FakeArchive:
             and which.state in ("", run.state)
             and (start is None or (run.started_at, run.id) < start)
         )[:limit]
+
+    redactor = Redactor()
+
+    async def question(self, conversation_id: str, run_id: str) -> str:
+        said = await self.messages(conversation_id)
+        return next((each.message.content for each in said if each.run_id == run_id), "")
 
     async def prompt(self, prompt_hash: str) -> KeptPrompt | None:
         await trio.sleep(self.delay)

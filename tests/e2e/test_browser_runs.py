@@ -18,13 +18,15 @@ from tests.e2e.test_browser import (
     CLEAN,
     DESKTOP,
     LONG,
-    clean_page,  # noqa: F401 a fixture
-    clean_phone,  # noqa: F401 a fixture
-    headless_chromium,  # noqa: F401 a fixture
+    clean_page,
+    clean_phone,
+    headless_chromium,
     is_live,
     pages,
-    running_program,  # noqa: F401 a fixture
+    running_program,
 )
+
+__all__ = ["clean_page", "clean_phone", "headless_chromium", "running_program"]  # fixtures of the pages before
 
 pytestmark = pytest.mark.e2e
 

@@ -315,3 +315,12 @@ async def test_runs_are_selected_by_every_filter_and_paged_from_behind_one(here:
     assert [] == await ids(channel="ha")
     assert [] == await ids(state="failed")
     assert ["r_2", "r_1", "r_0"] == await ids((AT + 3, "r_3"), channel="owu", state="done")
+
+
+async def test_what_was_asked_in_a_run_is_found_whole(here: Opened) -> None:
+    run_ = run("r_1", "c_1")
+    await here.archive.run_ended(
+        conversation("c_1"), run_, said(run_, "lights off, my key is sk-abcdefghijklmnop1234", "ok")
+    )
+    assert "lights off, my key is [redacted]" == await here.archive.question("c_1", "r_1")
+    assert "" == await here.archive.question("c_1", "r_2")

@@ -177,3 +177,11 @@ async def test_spans_are_read_as_they_were(here: Here) -> None:
     found = await archive.run("r_1")
     assert found is not None
     assert spans == found.spans
+
+
+async def test_what_is_shown_of_a_run_that_goes_on_has_the_name_under_which_it_will_be_kept(here: Here) -> None:
+    archive = here.archive()
+    sent = SentPrompt(0, 1, Prompt((SYSTEM, Message("user", "hello " * 100)), TOOLS))
+    shown = archive.as_kept(sent)
+    await archive.run_ended(conversation("c_1"), run("r_1", "c_1"), (), (sent,))
+    assert shown == await archive.prompt(shown.hash)

@@ -181,6 +181,11 @@ class Archive:
         found = await self._database.read(lambda c: _find_run(c, run_id))
         return None if found is None else rows.run_record(*found)
 
+    async def question(self, conversation_id: str, run_id: str) -> str:
+        """What the user said in a run, whole and without secrets; "" where it is not stored."""
+        found = await self._database.read(lambda c: conversation_rows.find_asked(c, conversation_id, run_id))
+        return self.redactor.text(found)
+
     async def prompt(self, prompt_hash: str) -> KeptPrompt | None:
         """The prompt of this name (see `PromptRecord.hash`), or None when it is not, or no longer, kept."""
         try:
@@ -214,7 +219,7 @@ class Archive:
 
     def as_kept(self, sent: SentPrompt) -> KeptPrompt:
         """What would be kept of a prompt, for the view of a run that goes on: redacted, and named by its hash."""
-        packed = self._packer.fresh().pack(sent.place, sent.step, sent.prompt)
+        packed = self._packer.for_view().pack(sent.place, sent.step, sent.prompt)
         return read_prompt(packed.hash, [piece for _, piece in packed.links])
 
     async def lately(self, *, since: float, most: int, runs: int) -> tuple[Lately, ...]:

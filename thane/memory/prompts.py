@@ -79,7 +79,11 @@ class Packer:
     `pack` is called in the database's writer thread, one call at a time: whatever it costs, no token waits for it.
     """
 
-    def __init__(self, limits: settings.Runs | None = None, redactor: Redactor | None = None) -> None:
+    def __init__(
+        self, limits: settings.Runs | None = None, redactor: Redactor | None = None, *, deflates: bool = True
+    ) -> None:
+        """`deflates` off is for what is shown and not stored: the names of the pieces are the same."""
+        self._deflates = deflates
         self._limits = limits or settings.Runs()
         self.redactor = redactor or Redactor()
         self._made: OrderedDict[bytes, tuple[Piece, ...]] = OrderedDict()
@@ -103,9 +107,9 @@ class Packer:
             sum(piece[2] for _, piece in links),
         )
 
-    def fresh(self) -> Packer:
-        """One like it, for use in another thread."""
-        return Packer(self._limits, self.redactor)
+    def for_view(self) -> Packer:
+        """One like it for another thread, which only names and redacts."""
+        return Packer(self._limits, self.redactor, deflates=False)
 
     @property
     def is_wanted(self) -> bool:
@@ -144,7 +148,7 @@ class Packer:
         return made
 
     def _tools(self, tools: Sequence[ToolSpec]) -> Piece:
-        return _piece("tools", _encode([self.redactor.value(msgspec.to_builtins(tool)) for tool in tools]))
+        return self._piece("tools", _encode([self.redactor.value(msgspec.to_builtins(tool)) for tool in tools]))
 
     def _message(self, message: Message) -> tuple[Piece, ...]:
         """The message's piece, and before it those of its images where they are kept."""
@@ -153,8 +157,17 @@ class Packer:
         kept = self.redactor.value(msgspec.to_builtins(bare))
         if images:
             kept["images"] = [msgspec.to_builtins(about) for about, _ in images]
-        pieces = [_piece("image", body) for _, body in images] if self._limits.keep_images else []
-        return (*pieces, _piece("message", _encode(kept)))
+        pieces = [self._piece("image", body) for _, body in images] if self._limits.keep_images else []
+        return (*pieces, self._piece("message", _encode(kept)))
+
+    def _piece(self, kind: Kind, body: bytes) -> Piece:
+        """The kind is part of the name, so that the same bytes as an image and as a message are two pieces."""
+        digest = hashlib.sha256(kind.encode() + b"\0" + body).digest()
+        if self._deflates and len(body) >= PACKED_FROM and kind != "image":
+            small = zlib.compress(body, _LEVEL)
+            if len(small) < 0.9 * len(body):
+                return digest, kind, len(body), 1, small
+        return digest, kind, len(body), 0, body
 
 
 def read_prompt(node_hash: str, pieces: Sequence[Piece]) -> KeptPrompt:
@@ -176,16 +189,6 @@ def read_prompt(node_hash: str, pieces: Sequence[Piece]) -> KeptPrompt:
             if (body := images.get(image["sha256"])) is not None:
                 image["data"] = base64.b64encode(body).decode()
     return KeptPrompt(node_hash, tools, tuple(messages))
-
-
-def _piece(kind: Kind, body: bytes) -> Piece:
-    """The kind is part of the name, so that the same bytes as an image and as a message are two pieces."""
-    digest = hashlib.sha256(kind.encode() + b"\0" + body).digest()
-    if len(body) >= PACKED_FROM and kind != "image":
-        small = zlib.compress(body, _LEVEL)
-        if len(small) < 0.9 * len(body):
-            return digest, kind, len(body), 1, small
-    return digest, kind, len(body), 0, body
 
 
 def _image(data: str) -> tuple[KeptImage, bytes]:

@@ -104,6 +104,16 @@ def list_messages(connection: sqlite3.Connection, conversation_id: str) -> list[
     ).fetchall()
 
 
+def find_asked(connection: sqlite3.Connection, conversation_id: str, run_id: str) -> str:
+    """What the user said last in a run; "" where nothing of it is stored."""
+    row = connection.execute(
+        "select content from messages where conversation_id = ? and run_id = ? and role = 'user'"
+        " order by number desc limit 1",
+        (conversation_id, run_id),
+    ).fetchone()
+    return "" if row is None else str(row[0])
+
+
 def find_holders(connection: sqlite3.Connection, key: str) -> list[Row]:
     """(conversation, updated_at, whether nothing follows, channel) of each that has the message, latest first."""
     return connection.execute(

@@ -277,6 +277,10 @@ class FakeArchive:
             and (start is None or (run.started_at, run.id) < start)
         )[:limit]
 
+    async def question(self, conversation_id: str, run_id: str) -> str:
+        said = await self.messages(conversation_id)
+        return next((each.message.content for each in said if each.run_id == run_id), "")
+
     async def prompt(self, prompt_hash: str) -> KeptPrompt | None:
         await trio.lowlevel.checkpoint()
         return self.prompts.get(prompt_hash)

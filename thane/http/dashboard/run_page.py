@@ -62,10 +62,7 @@ class RunPage:
     async def _question(self, run: RunRecord) -> str:
         """What was asked, whole: a run's title is only its beginning."""
         rooms = self._rooms
-        asked = rooms.conversations.asked(run.id)
-        if not asked and run.conversation_id:
-            said = await rooms.archive.messages(run.conversation_id)
-            asked = next((each.message.content for each in said if each.run_id == run.id), "")
+        asked = rooms.conversations.asked(run.id) or await rooms.archive.question(run.conversation_id, run.id)
         return rooms.archive.redactor.text(asked or run.title)
 
     def _draw(self, run: RunRecord, children: Sequence[RunRecord]) -> list[Part]:

@@ -15,13 +15,12 @@ from thane.memory.records import RunRecord
 _EXHAUSTED = frozenset({"max_steps", "illegal_tool", "deadline", "length"})
 
 
-def request_of(run: RunRecord | LiveRun, prompt: KeptPrompt | None) -> dict[str, Any]:
-    """The request's detail; `prompt` is what the last model step was sent, where it is kept."""
+def request_of(run: RunRecord | LiveRun, asked: str, prompt: KeptPrompt | None) -> dict[str, Any]:
+    """The request's detail; `asked` is what the user said, `prompt` what the last model step was sent."""
     messages = [] if prompt is None else [message for message in prompt.messages if message["role"] != "system"]
     system = (
         [] if prompt is None else [str(message["content"]) for message in prompt.messages if message not in messages]
     )
-    asked = [str(message.get("content", "")) for message in messages if message["role"] == "user"]
     detail: dict[str, Any] = {
         "request_id": run.run_id if isinstance(run, LiveRun) else run.id,
         "conversation_id": run.conversation_id,
@@ -29,7 +28,7 @@ def request_of(run: RunRecord | LiveRun, prompt: KeptPrompt | None) -> dict[str,
         "prompt_hash": prompt.hash if prompt else "",
         "system_prompt": "\n\n".join(system),
         "messages": [_message(index, message) for index, message in enumerate(messages)],
-        "user_content": asked[-1] if asked else run.title,
+        "user_content": asked or run.title,
         "model": run.model,
         "created_at": iso(run.started_at),
     }

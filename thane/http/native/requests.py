@@ -35,10 +35,16 @@ def routes(rooms: Rooms) -> Blueprint:
         live = living(rooms, run_id)
         if live is not None:
             sent = conversations.sent_prompts(run_id)
-            return answer(request_of(live, archive.as_kept(sent[-1]) if sent else None))
+            return answer(
+                request_of(
+                    live,
+                    archive.redactor.text(conversations.asked(run_id)),
+                    archive.as_kept(sent[-1]) if sent else None,
+                )
+            )
         record = await stored(rooms, run_id)
         kept = await archive.prompt(record.prompts[-1].hash) if record.prompts else None
-        return answer(request_of(record, kept))
+        return answer(request_of(record, await archive.question(record.conversation_id, run_id), kept))
 
     @blueprint.get("/v1/requests/<run_id>/tools")
     async def request_tools(run_id: str) -> Response:
