@@ -13,7 +13,7 @@ from thane.conversations.tasks import profile
 from thane.loops.loop import LoopSpec
 from thane.loops.pace import Pace
 from thane.loops.spec import Task
-from thane.turn import RunFailed, RunFinished, Turn, Usage
+from thane.turn import ModelStarted, Routed, RunFailed, RunFinished, Turn, Usage
 
 ONCE = Pace(max_iterations=1)
 
@@ -121,3 +121,20 @@ async def test_a_better_title_is_the_loops_too(autojump_clock: MockClock) -> Non
         assert ("owu/Weather", "Weather") == (status.name, status.metadata["title"])
         (renamed,) = thane.events.of("loop_renamed")
         assert ("owu/what is the weather like", "Weather") == (renamed["before"], renamed["title"])
+
+
+async def test_a_loop_says_what_its_model_is_asked_and_how_hard_it_is(autojump_clock: MockClock) -> None:
+    async def routed(turn: Turn, context: RunContext, send: Send) -> RunFinished:
+        await send((Routed("m", "p", "the best", complexity="complex", intent="question"),))
+        await send((ModelStarted(1, "m", "p", 3, 2, 900, "the best"),))
+        return await echo(turn, context, send)
+
+    async with rooms(routed) as thane:
+        await thane.ask(turn("why"))
+        (asked,) = thane.events.of("loop_llm_start")
+        assert {
+            "complexity": "complex",
+            "intent": "question",
+            "est_tokens": 900,
+            "iteration": 1,
+        }.items() <= asked.items()

@@ -37,6 +37,7 @@ class Teller:
         self._events = events
         self._redactor = redactor
         self._iteration: Iteration | None = None
+        self._kind = {"complexity": "", "intent": ""}
 
     def begin(self, iteration: Iteration | None) -> None:
         self._iteration = iteration
@@ -51,21 +52,22 @@ class Teller:
         )
 
     def routed(self, event: Routed) -> None:
+        self._kind = {"complexity": event.complexity, "intent": event.intent}
         self._publish(
             "routed",
             model=event.model,
             provider=event.provider,
             profile=self._facts.profile,
             reasoning=event.reason,
-            complexity=event.complexity,
-            intent=event.intent,
+            **self._kind,
             candidates=event.candidates,
         )
 
     def model_started(self, event: ModelStarted) -> None:
         sizes = {"est_tokens": event.estimated_tokens, "messages": event.messages, "tools": event.tools}
         self._publish("llm_call", iter=event.step, model=event.model, provider=event.provider, **sizes)
-        self._progress("loop_llm_start", model=event.model, iteration=event.step, reasoning=event.reason, **sizes)
+        about = {"iteration": event.step, "reasoning": event.reason, **self._kind}
+        self._progress("loop_llm_start", model=event.model, **about, **sizes)
 
     def model_finished(self, event: ModelFinished, cost_usd: float | None) -> None:
         self._publish(

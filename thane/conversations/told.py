@@ -15,6 +15,7 @@ _log = structlog.get_logger("thane.agent")
 _DEBUG, _INFO, _WARNING = 10, 20, 30
 _LINES = {
     "request_start": (_DEBUG, "a turn began"),
+    "routed": (_DEBUG, "it was decided who answers"),
     "llm_call": (_DEBUG, "a model was asked"),
     "llm_response": (_DEBUG, "a model answered"),
     "tool_call": (_DEBUG, "a tool was called"),

@@ -79,7 +79,10 @@ KINDS: dict[Source, dict[str, str]] = {
         "loop_sleep_start": "A loop sleeps: sleep_duration, sleep_ms, wakes_at",
         "loop_wait_start": "A loop waits for something to happen",
         "loop_queued": "A turn waits, or has moved up in its queue: run_id, conversation_id, position",
-        "loop_llm_start": "A model step began inside a loop: model, est_tokens, messages, tools, iteration, reasoning",
+        "loop_llm_start": (
+            "A model step began inside a loop: model, est_tokens, messages, tools, iteration, complexity, intent, "
+            "reasoning"
+        ),
         "loop_llm_response": "A model step ended inside a loop: model, input_tokens, output_tokens",
         "loop_tool_start": "A tool began inside a loop: tool, call_id, args",
         "loop_tool_done": "A tool ended inside a loop: tool, call_id, error, result",
