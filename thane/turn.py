@@ -94,6 +94,7 @@ class Turn(msgspec.Struct, frozen=True):
     caller: Caller = Caller()
     continues: bool = False
     exclude_tools: tuple[str, ...] = ()
+    parallel_tool_calls: bool = True  # whether one answer may call several of `tools`
 
 
 class Usage(msgspec.Struct, frozen=True):

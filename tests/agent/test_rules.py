@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -81,3 +82,11 @@ def test_the_blank_line_stands_before_the_first_text():
 
 def test_tokens_are_about_four_characters():
     assert [0, 1, 1, 2] == [estimate_tokens(n) for n in (0, 1, 4, 5)]
+
+
+def test_a_client_that_takes_one_call_at_a_time_is_given_the_first() -> None:
+    offer = msgspec.structs.replace(OFFER, one_call=True)
+    plan = plan_calls([call("theirs", 1), call("theirs", 2, a=1)], offer, {}, repeated_calls=3)
+    assert ((call("theirs", 1),), ()) == (plan.client, plan.tasks)
+    both = plan_calls([call("light"), call("lamp", 2)], offer, {}, repeated_calls=3)
+    assert 2 == len(both.tasks)

@@ -192,3 +192,8 @@ def test_the_estimate_counts_texts_calls_and_tools() -> None:
     call = Message("assistant", tool_calls=(ToolCall("x", "weather", {"city": "Oslo"}),))
     assert estimate(Turn((call,))) > 5
     assert estimate(read(tools=[WEATHER]).turn) > 20
+
+
+def test_one_call_at_a_time_may_be_asked_for() -> None:
+    assert read(tool_choice={"type": "auto"}).turn.parallel_tool_calls
+    assert not read(tool_choice={"type": "auto", "disable_parallel_tool_use": True}).turn.parallel_tool_calls

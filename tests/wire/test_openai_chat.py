@@ -312,3 +312,8 @@ def test_a_message_of_nothing_is_refused(role: str) -> None:
 @pytest.mark.parametrize("more", [{"refusal": "no"}, {"reasoning": "hm"}, {"function_call": {"name": "x"}}])
 def test_an_assistant_may_have_said_something_in_place_of_content(more: dict[str, Any]) -> None:
     assert read(messages=[{"role": "assistant", "content": None} | more])
+
+
+def test_one_call_at_a_time_may_be_asked_for() -> None:
+    assert read().turn.parallel_tool_calls
+    assert not read(parallel_tool_calls=False).turn.parallel_tool_calls

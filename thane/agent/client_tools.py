@@ -29,13 +29,15 @@ type Mode = Literal["auto", "strip", "pass"]
 class Offer(msgspec.Struct, frozen=True):
     """`tools` is what the model is given, in order; a name in `own` or `client` says who runs it.
 
-    `client_house`: the house of this turn is the client's, so the client's own prompt is the only one.
+    `one_call`: the client takes one call at a time. `client_house`: the house of this turn is the client's, so the
+    client's own prompt is the only one.
     """
 
     tools: tuple[ToolSpec, ...] = ()
     own: frozenset[str] = frozenset()
     client: frozenset[str] = frozenset()
     client_house: bool = False
+    one_call: bool = False
 
 
 def is_house_tool(name: str) -> bool:
@@ -68,7 +70,9 @@ def offer_tools(turn: Turn, own: Iterable[ToolSpec], mode: Mode, *, linked: bool
         taken = client | {_short(name) for name in client} if client_house else client
         taken = taken.union(turn.exclude_tools)
         ours = tuple(tool for tool in own if tool.name not in taken and not (client_house and is_house_tool(tool.name)))
-    return Offer((*ours, *theirs), frozenset(tool.name for tool in ours), client, client_house)
+    return Offer(
+        (*ours, *theirs), frozenset(tool.name for tool in ours), client, client_house, not turn.parallel_tool_calls
+    )
 
 
 def _short(name: str) -> str:

@@ -66,6 +66,7 @@ def plan_calls(
 
     Results of Thane's own tools cannot be given to a client, so a step ends the reply only when it calls nothing but
     the client's tools. In a mixed step Thane's own run, and the model is told to call the client's again, alone.
+    Where the client takes one call at a time it is given the first: with its result the model may well call the next.
     """
     tasks: list[Task] = []
     client: list[ToolCall] = []
@@ -85,7 +86,7 @@ def plan_calls(
         else:
             tasks.append(Task(call))
     if client and len(client) == len(tasks):
-        return Plan(client=tuple(client))
+        return Plan(client=tuple(client[:1] if offer.one_call else client))
     return Plan(tuple(tasks), illegal=illegal)
 
 

@@ -173,15 +173,10 @@ class _Guard:
 
     async def _refuse(self, refusal: Refusal, scope: Scope, send: Send) -> None:
         path: str = scope["path"]
-        request_id: str = scope.get("state", {}).get("request_id", "")
-        self._refusals.report(refusal, path, request_id)
+        self._refusals.report(refusal, path, _request_id(scope))
         code = {"host": "host_not_allowed", "origin": "origin_not_allowed", "key": "invalid_api_key"}[refusal.reason]
         page = self._problems(Problem(refusal.status, refusal.message, code, path))
-        headers = [
-            (b"content-type", page.content_type.encode()),
-            (SHOULD_RETRY.encode(), b"false"),
-            *([(REQUEST_ID.encode(), request_id.encode())] if request_id else ()),
-        ]
+        headers = [(b"content-type", page.content_type.encode()), (SHOULD_RETRY.lower().encode(), b"false")]
         if refusal.status == 401:
             headers.append((b"www-authenticate", b"Bearer"))
         await _answer(Reply(refusal.status, tuple(headers), page.body), scope, send)
@@ -221,10 +216,16 @@ async def _read_form(receive: Receive) -> bytes:
 async def _answer(reply: Reply, scope: Scope, send: Send) -> None:
     prefix = "websocket.http" if scope["type"] == "websocket" else "http"
     headers = list(reply.headers)
+    if request_id := _request_id(scope):
+        headers.append((REQUEST_ID.lower().encode(), request_id.encode()))
     if reply.status != 204:
         headers.append((b"content-length", str(len(reply.body)).encode()))
     await send({"type": f"{prefix}.response.start", "status": reply.status, "headers": headers})
     await send({"type": f"{prefix}.response.body", "body": reply.body})
+
+
+def _request_id(scope: Scope) -> str:
+    return scope.get("state", {}).get("request_id", "")
 
 
 def _preflight(origin: str) -> Reply:

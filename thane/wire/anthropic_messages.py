@@ -68,13 +68,14 @@ def decode(document: Any, headers: Mapping[str, str], limits: Limits) -> ChatReq
     messages = pair(said)
     if not messages or messages[-1].role == "assistant":
         raise _wrong("messages", "the conversation must end with a user message; no answer is begun for the model")
-    top_k = body.integer("top_k")
+    top_k, choice = body.integer("top_k"), body.object("tool_choice")
     tokens = body.integer("max_tokens")
     turn = Turn(
         messages=messages,
         model=body.text("model"),
         tools=tools,
         tool_choice=_tool_choice(body, tools),
+        parallel_tool_calls=not (choice and choice.flag("disable_parallel_tool_use", default=False)),
         options=Options(
             temperature=body.number("temperature"),
             top_p=body.number("top_p"),

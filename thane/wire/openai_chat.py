@@ -89,6 +89,7 @@ def decode(document: Any, headers: Mapping[str, str], limits: Limits) -> ChatReq
         model=body.text("model"),
         tools=tools,
         tool_choice=choice,
+        parallel_tool_calls=body.flag("parallel_tool_calls", default=True),
         options=_options(body, limits),
         caller=caller.identify(headers, messages, tools, body.values),
     )

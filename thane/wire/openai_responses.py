@@ -75,6 +75,7 @@ def decode(document: Any, headers: Mapping[str, str], limits: Limits) -> Respons
         model=body.text("model"),
         tools=tools,
         tool_choice=choice,
+        parallel_tool_calls=body.flag("parallel_tool_calls", default=True),
         options=Options(
             temperature=body.number("temperature"),
             top_p=body.number("top_p"),

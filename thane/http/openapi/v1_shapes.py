@@ -86,6 +86,7 @@ class ChatCompletionRequest(Shape):
     frequency_penalty: float | None = None
     stop: Stop = None
     n: One = None
+    parallel_tool_calls: Annotated[bool | None, about("False: one call of a tool at a time.")] = None
     logprobs: Annotated[bool | None, about("Tell how sure the model was of each token, where it tells that.")] = None
     top_logprobs: Top = None
     user: str | None = None
