@@ -5,6 +5,7 @@ from __future__ import annotations
 from thane.ledger.accounts import NoAccounts
 from thane.ledger.budgets import Spent
 from thane.ledger.entry import LedgerEntry
+from thane.ledger.pricing import PriceList
 from thane.ledger.usage import Group, Totals
 
 
@@ -15,6 +16,7 @@ class FakeLedger(NoAccounts):
 
     def __init__(self) -> None:
         self.told: list[LedgerEntry] = []
+        self.prices = PriceList({})
 
     def charge(self, entry: LedgerEntry) -> LedgerEntry:
         self.told.append(entry)

@@ -6,7 +6,7 @@ disk; both are written before the run's own end is, since the database writes in
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -35,6 +35,7 @@ class ModelStatistics(msgspec.Struct, frozen=True):
     """Of the decisions that are kept. `latency` and `tokens` are means over the answers that succeeded."""
 
     model: str
+    provider: str
     answers: int
     successes: int
     latency: float | None
@@ -60,7 +61,11 @@ class Decisions:
     def note(self, decision: Decision, /) -> None:
         """Keep a decision, or what came of one. Never waits."""
         outcome = decision.outcome
-        of_outcome = (outcome.model, outcome.success, outcome.latency, outcome.tokens) if outcome else (None,) * 4
+        of_outcome = (
+            (outcome.model, outcome.provider, outcome.success, outcome.latency, outcome.tokens)
+            if outcome
+            else (None,) * 5
+        )
         body = _encode(decision).decode()
         row = (decision.request_id, decision.complexity, *of_outcome, body)
         self._database.post(lambda connection: decision_rows.store_decision(connection, row, self._kept))
@@ -81,14 +86,25 @@ class Decisions:
 
 
 def totals(statistics: Statistics) -> dict[str, Any]:
-    """The statistics as the API gives them: the reference's names, and Thane's own beside them."""
+    """The statistics as the API gives them: the reference's names, and Thane's own beside them.
+
+    A model that two providers have is one there, by its name.
+    """
+    names = dict.fromkeys(each.model for each in statistics.models)
+    of = {name: [each for each in statistics.models if each.model == name] for name in names}
     return {
         "total_requests": statistics.total,
-        "model_counts": {each.model: each.answers for each in statistics.models},
+        "model_counts": {name: sum(each.answers for each in several) for name, several in of.items()},
         "avg_latency_ms": {
-            each.model: round(each.latency * 1000, 3) for each in statistics.models if each.latency is not None
+            name: round(mean * 1000, 3) for name in names if (mean := _mean(of[name], "latency")) is not None
         },
         "complexity_counts": statistics.complexities,
-        "success_counts": {each.model: each.successes for each in statistics.models},
-        "avg_tokens": {each.model: round(each.tokens, 1) for each in statistics.models if each.tokens is not None},
+        "success_counts": {name: sum(each.successes for each in several) for name, several in of.items()},
+        "avg_tokens": {name: round(mean, 1) for name in names if (mean := _mean(of[name], "tokens")) is not None},
     }
+
+
+def _mean(several: list[ModelStatistics], field: Literal["latency", "tokens"]) -> float | None:
+    """The mean over all answers that succeeded, whichever provider gave them."""
+    total = sum(each.successes for each in several)
+    return sum(each.successes * (getattr(each, field) or 0.0) for each in several) / total if total else None

@@ -181,7 +181,7 @@ def _forbidden(model: Model, asked: Asked, profile: Profile, now: Conditions) ->
 
 def _unable(model: Model, asked: Asked, now: Conditions) -> str:
     if model.provider in now.down:
-        return f"its provider {model.provider} does not answer ({now.down[model.provider]})"
+        return f"its provider {model.provider} does not answer ({now.down[model.provider].removesuffix('.')})"
     if asked.tools and not model.tools:
         return "it cannot call tools, which this request needs"
     if asked.images and model.images is False:

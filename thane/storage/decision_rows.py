@@ -11,15 +11,15 @@ type Row = tuple[Any, ...]
 def store_decision(connection: sqlite3.Connection, row: Row, keep: int) -> None:
     """Insert or replace a run's decision, and forget those beyond the latest `keep`.
 
-    `row` is (run id, complexity, model, success, latency in seconds, tokens, JSON).
+    `row` is (run id, complexity, model, provider, success, latency in seconds, tokens, JSON).
     """
     connection.execute(
         """
-        insert into routing_decisions (run_id, complexity, model, success, latency, tokens, body)
-        values (?, ?, ?, ?, ?, ?, ?)
+        insert into routing_decisions (run_id, complexity, model, provider, success, latency, tokens, body)
+        values (?, ?, ?, ?, ?, ?, ?, ?)
         on conflict (run_id) do update set
-            model = excluded.model, success = excluded.success, latency = excluded.latency,
-            tokens = excluded.tokens, body = excluded.body
+            model = excluded.model, provider = excluded.provider, success = excluded.success,
+            latency = excluded.latency, tokens = excluded.tokens, body = excluded.body
         """,
         row,
     )
@@ -45,10 +45,11 @@ def count_by_complexity(connection: sqlite3.Connection) -> list[Row]:
 
 
 def count_by_model(connection: sqlite3.Connection) -> list[Row]:
-    """(model, answers, of those good ones, mean latency in seconds and mean tokens of the good ones)."""
+    """(model, provider, answers, of those good ones, mean latency in seconds and mean tokens of the good ones)."""
     return connection.execute(
         """
-        select model, count(*), sum(success), avg(latency) filter (where success), avg(tokens) filter (where success)
-        from routing_decisions where model is not null group by model order by model
+        select model, provider, count(*), sum(success),
+            avg(latency) filter (where success), avg(tokens) filter (where success)
+        from routing_decisions where model is not null group by model, provider order by model, provider
         """
     ).fetchall()

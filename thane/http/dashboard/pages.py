@@ -42,6 +42,7 @@ NAV = (
     NavEntry("chats", "Conversations", "/conversations"),
     NavEntry("runs", "Runs", "/runs"),
     NavEntry("events", "Events", "/events"),
+    NavEntry("models", "Models", "/models"),
     NavEntry("costs", "Costs", "/costs"),
     NavEntry("system", "System", "/system"),
 )

@@ -1,0 +1,48 @@
+"""The Models page."""
+
+from __future__ import annotations
+
+from quart import Blueprint, Response, request
+
+from thane.errors import ClientError
+from thane.http.dashboard.desk import Desk
+from thane.http.dashboard.models_page import ModelsFacts, models_view
+
+RECENT = 12
+
+
+def routes(desk: Desk) -> Blueprint:
+    blueprint = Blueprint("models_page", __name__)
+    rooms, zone = desk.rooms, desk.board.zone
+
+    @blueprint.get("/models")
+    async def models() -> Response:
+        """The page Models. `run` is the run whose decision is shown; else it is the latest."""
+        wanted, kept = request.args.get("run", ""), rooms.decisions
+        latest = tuple(reversed(await kept.latest(RECENT))) if kept else ()
+        shown = next(iter(latest), None)
+        if wanted and kept is not None:
+            shown = await kept.find(wanted)
+            if shown is None:
+                raise ClientError(
+                    f"No decision is kept for the run {wanted}, or no longer (routing.decisions_kept).", status=404
+                )
+        facts = ModelsFacts(
+            known=rooms.models(),
+            candidates=rooms.candidates(),
+            dependencies=rooms.health.report().dependencies,
+            circuits=rooms.circuits.statuses() if rooms.circuits else (),
+            statistics=(await kept.statistics()).models if kept else (),
+            decisions=latest,
+            shown=shown,
+            zone=zone,
+        )
+        return desk.pages.response(
+            "models.html",
+            desk.theme(),
+            page="models",
+            view=models_view(facts, rooms.ledger.prices),
+            address=f"/models?run={wanted}" if wanted else "/models",
+        )
+
+    return blueprint
