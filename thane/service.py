@@ -23,6 +23,8 @@ from thane import logs
 from thane.assembly import Builder, Built
 from thane.clock import SystemClock
 from thane.config.load import Loaded
+from thane.conversations.compactor import Compactor
+from thane.conversations.covering import Covering
 from thane.conversations.summariser import Summariser
 from thane.http.guard import guarded
 from thane.http.listeners import Listener
@@ -146,6 +148,7 @@ class _Tree:
             able=lambda: bool(self._catalogue.remote()),
         )
         branches["session summaries"] = summariser.run
+        branches["compaction"] = self._compactor().run
         if self._rooms.checkpointer is not None:
             branches["checkpoints"] = self._rooms.checkpointer.run
         embedded = self._catalogue.get("embedded")
@@ -159,6 +162,16 @@ class _Tree:
         await self._catalogue.ask(provider)
         if was_down and self._rooms.circuits is not None:
             self._rooms.circuits.provider_is_back(provider.name)
+
+    def _compactor(self) -> Compactor:
+        rooms = self._rooms
+        covering = Covering(
+            rooms.archive, rooms.conversations, rooms.settings.conversations, clock=rooms.clock, ids=rooms.ids
+        )
+        made = rooms.checkpointer
+        return Compactor(
+            covering, rooms.conversations.outgrown, None if made is None else partial(made.create, "pre-compact")
+        )
 
     async def _listen(self, listener: Listener, build: Callable[[Rooms], ThaneApp], draining: trio.Event) -> None:
         rooms, settings = self._rooms, self._rooms.settings

@@ -165,6 +165,8 @@ class ModelStarted(msgspec.Struct, frozen=True, tag="model_started"):
     reason: str = ""
     attempt: int = 1
     prompt: Prompt | None = None
+    left_out: int = 0
+    """Messages of the conversation that are not in the prompt, for want of room in the model's window."""
 
 
 class Logprob(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -155,10 +155,21 @@ class Attempts:
             len(request.messages),
             len(request.tools),
             prompt_tokens(request.messages, request.tools),
-            self._reason,
+            " ".join(part for part in (self._reason, _missing(request)) if part),
             attempt,
             Prompt(request.messages, request.tools, request.options),
+            request.left_out,
         )
+
+
+def _missing(request: ModelRequest) -> str:
+    """What of the conversation the model is not shown, in words."""
+    parts = [
+        f"{request.left_out} earlier messages are left out" if request.left_out else "",
+        f"{request.shortened} earlier tool results are cut" if request.shortened else "",
+    ]
+    told = " and ".join(part for part in parts if part)
+    return f"To fit its window, {told}." if told else ""
 
 
 def _named(model: Model) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Protocol, runtime_checkable
 
 import msgspec
 
+from thane.agent.window import Recap
 from thane.models.provider import ModelRequest, Provider
 from thane.turn import Caller
 
@@ -34,6 +36,8 @@ class RunContext(msgspec.Struct, frozen=True):
     limits: RunLimits | None = None
     local_only: bool = False
     parent_run_id: str = ""
+    recap: Callable[[], Awaitable[Recap]] | None = None
+    """Asked only where not all of the turn's messages have room in a model's window."""
     instead_of: tuple[str, str] = ("", "")
 
 

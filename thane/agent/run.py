@@ -18,6 +18,7 @@ from thane.agent.client_tools import Offer, offer_tools
 from thane.agent.context import Recogniser, RunContext, RunLimits
 from thane.agent.delegating import own_tools
 from thane.agent.demand import Demand, choice_of, demands
+from thane.agent.fitting import Fitting
 from thane.agent.home_prompt import keep_of_home_prompt
 from thane.agent.model_step import StepResult
 from thane.agent.prompt import circumstances, compose, system_prompt
@@ -66,6 +67,8 @@ class Run:
         )
         self._routing: Routing | None = None
         self._attempts: Attempts | None = None
+        self._order: tuple[Model, ...] = ()
+        self._fitting = Fitting(self._settings, turn.options, context.recap)
         self._on = BRAIN  # the model that is on
         self._messages: tuple[Message, ...] = turn.messages  # the prompt so far
         self._added: list[Message] = []  # by this run: steps, results, what the model was told
@@ -173,6 +176,7 @@ class Run:
             raise ModelError(routing.refusal, dependency="models")
         order = routing.order or (BRAIN,)
         decision = routing.decision
+        self._order = order
         self._attempts = Attempts(
             order,
             decision.reasoning,
@@ -248,6 +252,7 @@ class Run:
 
     async def _model_step(self, opening: Batch, *, tools: bool) -> StepResult:
         assert self._attempts is not None  # noqa: S101 _begin has made it
+        await self._fitting.prepare(self._order, (*self._messages, *self._added), self._offer.tools)
 
         def make(model: Model) -> ModelRequest:
             if model is not self._on:
@@ -281,14 +286,18 @@ class Run:
         options = self._turn.options
         if options.think and not model.thinking:  # the model server would refuse the whole request
             options = replace(options, think=None)
+        offered = self._offer.tools if tools and model.tools else ()
+        fitted = self._fitting.fit(model, messages, offered)
         return ModelRequest(
             model.name,
-            messages,
-            tools=self._offer.tools if tools and model.tools else (),
+            fitted.messages,
+            tools=offered,
             options=options,
             language=self._context.language,
             area=self._context.caller.area,
             tool_choice=choice_of(self._turn, self._offer) if tools else "auto",
+            left_out=fitted.left_out,
+            shortened=fitted.cut,
         )
 
     def _account(self, result: StepResult) -> None:

@@ -123,6 +123,10 @@ class Agent(Section, frozen=True):
     """Longest time for one tool call."""
     run_timeout_seconds: Seconds = 600.0
     """Longest time for one turn."""
+    reserve_tokens: Count = 1024
+    """Room of a model's window that is kept free for its answer."""
+    old_result_chars: Count = 400
+    """What is left of the results of earlier tool calls where the conversation is too long for the model's window."""
     tool_result_chars: Count = 32_000
     """Longest tool result that a model is given; the rest is cut and said so."""
     orchestrator_tools: tuple[str, ...] = ()

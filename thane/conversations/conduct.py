@@ -7,6 +7,7 @@ cannot reach but a deadline can.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -14,12 +15,13 @@ import structlog
 import trio
 
 from thane.agent.context import RunContext
+from thane.agent.window import Recap
 from thane.clock import Clock
 from thane.config.settings import Settings
 from thane.conversations import housekeeping, identity
 from thane.conversations.conversation import Conversation
 from thane.conversations.lookup import Asked, path_to_head, place
-from thane.conversations.marks import shown
+from thane.conversations.marks import recap, shown
 from thane.conversations.remembered import WINDOW, LastWords, Remembered
 from thane.conversations.ticket import Ticket
 from thane.ids import Ids
@@ -55,7 +57,8 @@ class Runs(Protocol):
 
 class Conductor:
     """Runs tickets. `deliver` is told each run's last event, when it is recorded; it must not block or raise.
-    `context_of` tells how many tokens a model can take, 0 where it is not known."""
+    `context_of` tells how many tokens a model can take, 0 where it is not known. `outgrown` is told each conversation
+    for which a model had too little room; it must not block or raise either."""
 
     def __init__(
         self,
@@ -69,6 +72,7 @@ class Conductor:
         ids: Ids,
         deliver: Callable[[Ticket, Final], None],
         context_of: Callable[[str], int],
+        outgrown: Callable[[str], None],
     ) -> None:
         self._settings = settings
         self._agent = agent
@@ -79,6 +83,7 @@ class Conductor:
         self._ids = ids
         self._deliver = deliver
         self._context_of = context_of
+        self._outgrown = outgrown
 
     async def run(self, ticket: Ticket, conversation: Conversation | None, iteration: Iteration | None) -> Final:
         """Run a ticket that has its slot; how it ended. Raises IterationFailed, for its loop to count, if it failed."""
@@ -137,6 +142,7 @@ class Conductor:
             profile=facts.profile,
             caller=caller,
             language=caller.language or self._settings.language,
+            recap=partial(self._recap, conversation.record.id, turn) if conversation is not None else None,
         )
         if ticket.handed:
             context = msgspec.structs.replace(
@@ -147,6 +153,11 @@ class Conductor:
                 instead_of=ticket.handed.instead_of,
             )
         return await self._agent.run(turn, context, ticket.send)
+
+    async def _recap(self, conversation_id: str, turn: Turn) -> Recap:
+        """What the beginning of a conversation came to, if it was compacted: for clients that send all of it again."""
+        records = await self._archive.messages(conversation_id)
+        return recap(records, identity.read(turn.messages).keys)
 
     async def _answer_task(self, ticket: Ticket) -> RunFinished:
         """Housekeeping without a model: a small valid answer of the asked form."""
@@ -208,6 +219,8 @@ class Conductor:
             if conversation is not None and not conversation.deleted:
                 conversation.record = msgspec.structs.replace(conversation.record, updated_at=now)
                 self._remember(ticket, conversation, final, messages, now)
+                if ticket.recorder.left_out:
+                    self._outgrown(conversation.record.id)
         self._accounts.close(run.id)
         ticket.phase = "ended"
         ticket.recorder.publish_end(run, final)

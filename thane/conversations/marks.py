@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from thane.agent.window import Recap
 from thane.memory.records import MessageRecord
 from thane.turn import Message
 
@@ -36,6 +37,17 @@ def mark(kind: MarkKind, last: MessageRecord, text: str, *, id_: str, at: float)
 
 def is_mark(record: MessageRecord) -> bool:
     return record.key.startswith(_BEGINNING)
+
+
+def recap(records: Sequence[MessageRecord], keys: Sequence[str]) -> Recap:
+    """What the latest summary over a history says, and how many of its messages it covers. `keys` are the history's."""
+    places = {OVER + key: place for place, key in enumerate(keys)}
+    found = [
+        record for record in records if record.key.startswith(f"{_BEGINNING}summary:") and record.parent_key in places
+    ]
+    if not found:
+        return Recap()
+    return Recap(found[-1].message.content, places[found[-1].parent_key] + 1)
 
 
 def without_marks(records: Sequence[MessageRecord]) -> tuple[MessageRecord, ...]:

@@ -72,6 +72,8 @@ class Recorder:
         self._is_silent = False  # a model step goes on and nothing has come of it
         self._tools: dict[str, tuple[ToolStarted, OpenSpan]] = {}
         self._prompts: list[SentPrompt] = []
+        self.left_out = 0
+        """The most messages of the conversation for which a step had no room."""
         self._steps: list[StepRecord] = []
         self._calls: list[ToolCallRecord] = []
         self._spans = Spans(clock)
@@ -279,6 +281,7 @@ class Recorder:
             if event.attempt == 1 or not self._prompts:  # another try is sent the same
                 self._prompts.append(SentPrompt(len(self._prompts), event.step, event.prompt))
             place = len(self._prompts) - 1
+        self.left_out = max(self.left_out, event.left_out)
         self._is_silent = True
         self._step_pieces = len(self._text) + len(self._thinking)
         self._model = event.model

@@ -65,7 +65,8 @@ class Teller:
 
     def model_started(self, event: ModelStarted) -> None:
         sizes = {"est_tokens": event.estimated_tokens, "messages": event.messages, "tools": event.tools}
-        self._publish("llm_call", iter=event.step, model=event.model, provider=event.provider, **sizes)
+        left_out = {"left_out": event.left_out} if event.left_out else {}
+        self._publish("llm_call", iter=event.step, model=event.model, provider=event.provider, **sizes, **left_out)
         about = {"iteration": event.step, "reasoning": event.reason, **self._kind}
         self._progress("loop_llm_start", model=event.model, **about, **sizes)
 

@@ -8,7 +8,7 @@ conversation and no loop and run beside them.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import msgspec
 import structlog
@@ -44,6 +44,7 @@ from thane.router.profiles import Profiles
 from thane.turn import Batch, RunFinished, Turn
 
 _log = structlog.get_logger("thane.conversations")
+_OUTGROWN = 1000  # conversations that may wait to be compacted
 
 _DRAINING_RETRY_SECONDS = 5.0
 
@@ -97,6 +98,8 @@ class Conversations:
         self._accounts = accounts or NoAccounts()
         remembered = Remembered(self._limits.remembered)
         self._lookup = Lookup(archive, remembered, self._limits, clock)
+        self._outgrew, self.outgrown = trio.open_memory_channel[str](_OUTGROWN)
+        """Conversations for which their model had too little room, as it happens."""
         self._conductor = Conductor(
             settings,
             agent=agent,
@@ -107,6 +110,7 @@ class Conversations:
             ids=ids,
             deliver=self._deliver,
             context_of=context_of,
+            outgrown=self._note_outgrown,
         )
         self._slots = Slots(self._limits.max_running, self._moved)
         self._live = Roster(self._limits, loops, self._slots, run=self._run_turn, ended=self._ended)
@@ -133,6 +137,10 @@ class Conversations:
             if not self.cancel(ticket.run_id, "client") and not finished:
                 self._conductor.note_cut_off(ticket)
             self._forget(ticket)
+
+    def _note_outgrown(self, conversation_id: str) -> None:
+        with suppress(trio.WouldBlock):  # it is told again after its next long turn
+            self._outgrew.send_nowait(conversation_id)
 
     def is_busy(self, conversation_id: str) -> bool:
         """Whether a turn of the conversation runs or waits."""

@@ -31,7 +31,10 @@ KINDS: dict[Source, dict[str, str]] = {
         "routed": (
             "It is decided which model answers: run_id, model, provider, reasoning, complexity, intent, candidates"
         ),
-        "llm_call": "A model step began: run_id, iter, model, provider, est_tokens, messages, tools",
+        "llm_call": (
+            "A model step began: run_id, iter, model, provider, est_tokens, messages, tools, left_out (messages of the "
+            "conversation for which there was no room)"
+        ),
         "llm_response": (
             "A model step ended: run_id, iter, model, tokens_in, tokens_out, tool_calls, cost_usd, duration_ms; "
             "truncated_tokens of a prompt that did not fit, queued_ms if it waited for a place at the model server"

@@ -30,6 +30,10 @@ class ModelRequest(msgspec.Struct, frozen=True):
     language: str = "en"
     area: str = ""
     tool_choice: str = "auto"
+    left_out: int = 0
+    """Messages of the conversation that are not in it, for want of room in the model's window."""
+    shortened: int = 0
+    """Results of earlier tool calls of which only the beginning is in it."""
 
 
 class ModelCalls(msgspec.Struct, frozen=True):

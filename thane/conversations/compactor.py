@@ -1,0 +1,53 @@
+"""Compacts conversations that have outgrown their model's window, in the background, when nobody speaks in them.
+
+The turn that found too little room is answered all the same (`thane.agent.window`); the next one is shown a summary in
+the place of what falls out. How a conversation is compacted is `thane.conversations.covering`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import structlog
+import trio
+
+from thane.conversations.covering import Covered
+from thane.errors import ThaneError
+
+_log = structlog.get_logger("thane.conversations")
+
+
+class Compacts(Protocol):
+    """`thane.conversations.covering.Covering`."""
+
+    async def compact(self, conversation_id: str) -> Covered: ...
+
+
+class Compactor:
+    """A branch of the task tree. `checkpoint` is asked for before each compaction, if there is one."""
+
+    def __init__(
+        self,
+        covering: Compacts,
+        outgrown: trio.MemoryReceiveChannel[str],
+        checkpoint: Callable[[], Awaitable[object]] | None = None,
+    ) -> None:
+        self._covering = covering
+        self._outgrown = outgrown
+        self._checkpoint = checkpoint
+
+    async def run(self) -> None:
+        """Compact one after the other, as they come, for ever."""
+        while True:
+            await self._compact(await self._outgrown.receive())
+
+    async def _compact(self, conversation_id: str) -> None:
+        try:
+            if self._checkpoint is not None:
+                await self._checkpoint()
+            covered = await self._covering.compact(conversation_id)
+        except ThaneError as error:  # a turn goes on, or the disk is full: its next long turn asks again
+            _log.info("a conversation was not compacted", conversation_id=conversation_id, error=str(error))
+            return
+        _log.info("a conversation was compacted", conversation_id=conversation_id, messages=covered.messages)
