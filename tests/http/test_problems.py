@@ -54,5 +54,5 @@ def test_the_ollama_port_answers_openais_paths_in_openais_shape() -> None:
     ("code", "text"), [(UNKNOWN_PATH, b"404 page not found"), (METHOD_NOT_ALLOWED, b"405 method not allowed")]
 )
 def test_the_ollama_port_says_in_plain_text_that_there_is_no_such_path(code: str, text: bytes) -> None:
-    page = ollama_problem(Problem(404, "x", code, "/v1/nothing"))
+    page = ollama_problem(Problem(404, "x", code, "/nothing"))
     assert (text, "text/plain") == (page.body, page.content_type)

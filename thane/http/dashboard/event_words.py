@@ -223,6 +223,18 @@ _SAYINGS: dict[str, Callable[[Data], Line]] = {
     "stopped": lambda _: Line("everything was taken down"),
     "branch_crashed": lambda d: Line(_join(f"{d.get('branch')}: {d.get('error')}", _pause(d, "restart in")), "error"),
     "branch_restarted": lambda d: Line(_join(f"{d.get('branch')} runs again", f"restart {d.get('restarts')}"), "done"),
+    "checkpoint_created": lambda d: Line(
+        _join(f"Checkpoint, {d.get('trigger')}", words.plural(int(d.get("messages") or 0), "message"), d.get("note")),
+        "done",
+    ),
+    "checkpoint_restored": lambda d: Line(
+        _join(
+            f"Back to checkpoint {d.get('checkpoint_id')}",
+            words.plural(int(d.get("changed") or 0), "change"),
+            f"{d.get('damaged')} damaged" if d.get("damaged") else "",
+        ),
+        "warn" if d.get("damaged") else "done",
+    ),
     "runs_swept": lambda d: Line(
         _join(
             words.plural(int(d.get("runs") or 0), "old run"),
