@@ -51,18 +51,26 @@ def test_a_running_turn_is_told_with_its_time_and_is_harmless() -> None:
     ]
 
 
+def test_what_the_day_cost_is_one_line() -> None:
+    used = {"turns": 3, "input_tokens": 900, "output_tokens": 100, "cost_usd": 0.4, "unpriced_requests": 2}
+    told = [line.plain for line in report(VERSION, {"status": "healthy"}, [], 12.0, used)]
+    assert "last 24 hours: 3 turns, 1,000 tokens, $0.40, 2 calls without a known price" == told[1]
+
+
 async def test_a_running_thane_is_asked(capsys: pytest.CaptureFixture[str]) -> None:
     answers = {
         "/v1/version": page(VERSION),
         "/health": page({"status": "draining", "dependencies": {}}),
         "/v1/runs?limit=1": page({"running": [RUN, RUN], "recent": []}),
+        "/v1/telemetry/usage?hours=24": page({"totals": {"turns": 1200, "input_tokens": 5000, "cost_usd": 0.41}}),
     }
     async with serving(answers) as web:
         await status(url=web.url, key="k")
     out = capsys.readouterr().out.splitlines()
     assert out[0] == "Thane 0.1.0 is draining, up 3h0m1s"
-    assert out[1] == "2 turns running or waiting"
-    assert len(out) == 4
+    assert out[1] == "last 24 hours: 1,200 turns, 5,000 tokens, $0.41"
+    assert out[2] == "2 turns running or waiting"
+    assert len(out) == 5
     assert {headers["authorization"] for _, headers, _ in web.requests} == {"Bearer k"}
 
 

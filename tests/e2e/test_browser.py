@@ -395,3 +395,28 @@ def test_the_system_page_shows_versions_counters_and_the_log_by_level(page: Page
     expect(page.locator("[aria-label=Log]")).to_contain_text("Thane is up")
     page.get_by_role("link", name="error").click()
     expect(page.locator("[aria-label=Log]")).not_to_contain_text("Thane is up")
+
+
+def test_costs_are_shown_of_every_length_of_time_and_may_be_had_as_a_file(page: Page, thane: Program) -> None:
+    page.goto(thane.native)
+    ask(page, "turn on the desk lamp")
+    expect(answer(page).locator(".by")).to_contain_text("ms")
+    page.goto(f"{thane.native}/costs")
+    expect(page.get_by_role("row", name="embedded")).to_contain_text("local")
+    page.get_by_role("link", name="Today").click()
+    expect(page).to_have_url(re.compile(r"days=1$"))
+    expect(page.get_by_role("link", name="Today")).to_have_attribute("aria-current", "true")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV").click()
+    assert "embedded" in download.value.path().read_text()
+
+
+@pytest.mark.parametrize("device", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_costs_page_keeps_the_rules(browser: Browser, thane: Program, theme: str, device: Any) -> None:
+    fetch(f"{thane.native}/v1/chat", {"message": "turn on the kitchen lights"})
+    for page in pages(browser, device, color_scheme=theme):
+        for days in (1, 30):
+            page.goto(f"{thane.native}/costs?days={days}")
+            expect(page.get_by_role("row", name="All models")).to_be_visible()
+            assert page.evaluate(AUDIT) == CLEAN

@@ -99,6 +99,7 @@ class ModelStep:
             usage.cached_tokens,
             usage.reasoning_tokens,
             estimated=True,
+            cache_write_tokens=usage.cache_write_tokens,
         )
         return msgspec.structs.replace(done, usage=counted)
 
