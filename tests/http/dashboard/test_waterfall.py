@@ -53,6 +53,7 @@ def test_a_note_stands_where_there_is_room_and_is_never_markup() -> None:
     assert 'x="20.00%" dx="7"' in axis.lane([Segment(0, 2, "model")], "20 tok/s")
     assert 'x="50.00%" dx="-7" y="21" text-anchor="end"' in axis.lane([Segment(5, 9, "model")], "20 tok/s")
     assert 'class="inside" x="100.00%" dx="-7"' in axis.lane([Segment(0, 10, "model")], "20 tok/s")
+    assert "of the model" not in axis.lane([Segment(1, 9, "error")], "a long story of the model " * 9)
     assert "&lt;b&gt;" in axis.lane([Segment(0, 2, "error")], "<b>", bad=True)
 
 

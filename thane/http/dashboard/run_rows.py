@@ -15,7 +15,7 @@ from thane.http.dashboard.task_tree import STEP_ICONS
 from thane.http.dashboard.waterfall import Axis, Segment, gaps
 from thane.memory.records import RunRecord, Span, ToolCallRecord
 
-NOTE_CHARS = 60
+NOTE_CHARS = 48
 RESULT_CHARS = 8000
 """Longest result of a tool, and longest arguments, on the page; the JSON has the whole."""
 
@@ -134,7 +134,8 @@ def _state(span: Span) -> Markup:
 def _note(span: Span) -> str:
     """What stands beside the bar."""
     if span.state == "error" and span.note:
-        return words.clean(span.note)[:NOTE_CHARS]
+        note = words.clean(span.note)
+        return note if len(note) <= NOTE_CHARS else f"{note[:NOTE_CHARS]}…"
     return f"{rate} tok/s" if (rate := _rate(span)) else ""
 
 

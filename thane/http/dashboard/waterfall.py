@@ -19,6 +19,7 @@ MOST_GAPS = 8
 THINNEST = 0.35  # per cent
 TICKS = 8  # about
 _STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
+_CHAR_WIDTH = 0.65  # per cent of a lane that a character of a note takes, about; narrow screens show no notes
 _NOTE_TURNS = 78.0  # per cent beyond which a note stands left of its bar
 
 
@@ -121,14 +122,16 @@ class Axis:
         return Markup('<svg class="lane" aria-hidden="true">{}</svg>').format(Markup("").join(drawn))
 
     def _note(self, note: str, first: float, last: float, *, bad: bool) -> Markup:
-        """Right of the bar; where there is no room left of it, and in a bar that leaves no room, at its end."""
-        kind, place, side = "bad" if bad else "", last, 7
-        if last > _NOTE_TURNS:
+        """Right of the bar; where there is no room left of it, or at its end within; else nowhere: the row has it."""
+        kind, place, side, needs = "bad" if bad else "", last, 7, 2 + _CHAR_WIDTH * len(note)
+        if last > _NOTE_TURNS or last + needs > 100:
             side = -7
-            if first > 100 - _NOTE_TURNS:
+            if first > needs:
                 place = first
-            else:
+            elif last - first > needs:
                 kind = "inside"
+            else:
+                return Markup("")
         return Markup('<text{} x="{:.2f}%" dx="{}" y="21"{}>{}</text>').format(
             Markup(' class="{}"').format(kind) if kind else "",
             place,
