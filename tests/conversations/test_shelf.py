@@ -59,7 +59,7 @@ async def test_a_title_that_comes_before_its_chat_is_kept_for_it(autojump_clock:
 
 async def test_a_title_that_comes_first_and_quotes_the_question_finds_its_chat(autojump_clock: MockClock) -> None:
     async with rooms(titled, models=MODELS) as house:
-        await house.ask(asked_title("USER: hi"))
+        await house.ask(asked_title("USER: hi\nASSISTANT: "))
         await wait_all_tasks_blocked()
         ids = [(await house.ask(turn("hi"))).conversation_id for _ in range(2)]
         assert ['A day at "sea"', "hi"] == [house.archive.records[each].title for each in ids]
@@ -123,3 +123,6 @@ def test_a_title_is_read_from_what_models_answer(answer: str, title: str) -> Non
 def test_a_quoted_chat_is_read_as_it_was_said() -> None:
     asked = asked_title("USER: one\nand more\nASSISTANT: Yes: no.\nSYSTEM: x")
     assert (Message("user", "one\nand more"), Message("assistant", "Yes: no.")) == housekeeping.quoted(asked)
+    assert (Message("user", "one"),) == housekeeping.quoted(asked_title("USER: one\nASSISTANT: "))
+    answer = housekeeping.answer("title_generation", asked_title("USER: one\nASSISTANT: "))
+    assert '{"title":"one"}' == answer

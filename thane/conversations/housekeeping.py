@@ -39,7 +39,7 @@ OWN_TASKS = frozenset({"session_summary", "fact_extraction", "compaction"})
 """What Thane asks a model for itself (`thane.conversations.asking`): the model that the turn names may be asked."""
 
 _HISTORY = re.compile(r"<chat_history>\n?(.*)\n?</chat_history>", re.DOTALL)
-_SPEAKER = re.compile(r"^(USER|ASSISTANT|SYSTEM|TOOL): ", re.MULTILINE)
+_SPEAKER = re.compile(r"^(USER|ASSISTANT|SYSTEM|TOOL):(?: |$)", re.MULTILINE)
 _ROLES: dict[str, Role] = {"USER": "user", "ASSISTANT": "assistant"}
 _TITLE_JSON = re.compile(r'"title"\s*:\s*"((?:[^"\\]|\\.)*)"')
 _WORD = re.compile(r"[^\W\d_]{4,}")
@@ -100,11 +100,14 @@ def title_of(text: str) -> str:
 
 
 def quoted(turn: Turn) -> tuple[Message, ...]:
-    """The chat that a request for housekeeping quotes, as messages; of a long one, only its end is quoted."""
+    """The chat that a request for housekeeping quotes, as messages; of a long one, only its end is quoted.
+
+    A request that is made before the first answer quotes an empty one.
+    """
     prompt = next((message.content for message in reversed(turn.messages) if message.role == "user"), "")
     said = _SPEAKER.split(_history(prompt))
     pairs = zip(said[1::2], said[2::2], strict=True)
-    return tuple(Message(_ROLES[who], text.strip()) for who, text in pairs if who in _ROLES)
+    return tuple(Message(_ROLES[who], text.strip()) for who, text in pairs if who in _ROLES and text.strip())
 
 
 def answer(kind: str, turn: Turn) -> str:
