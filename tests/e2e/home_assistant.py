@@ -6,6 +6,7 @@ that has Home Assistant), else made with a Python found by uv or unpacked from a
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -19,6 +20,8 @@ from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 import msgspec
+import trio
+from trio_websocket import open_websocket
 
 from tests.e2e.program import end, fetch, free_port, wait_until
 
@@ -108,10 +111,13 @@ class HomeAssistant:
 
     def add_agent(self, entry_id: str, **data: object) -> None:
         """Add a conversation agent to the entry, as its form does."""
+        self._add(entry_id, "conversation", data)
+
+    def _add(self, entry_id: str, kind: str, data: dict[str, object]) -> None:
         flow = self.call(
             "POST",
             "/api/config/config_entries/subentries/flow",
-            {"handler": [entry_id, "conversation"], "show_advanced_options": False},
+            {"handler": [entry_id, kind], "show_advanced_options": False},
         )
         assert flow["type"] == "form", flow
         answer = self.call("POST", f"/api/config/config_entries/subentries/flow/{flow['flow_id']}", data)
@@ -119,6 +125,44 @@ class HomeAssistant:
             answer = self.call("GET", f"/api/config/config_entries/subentries/flow/{flow['flow_id']}")
         assert answer["type"] == "create_entry", answer
         self._wait_loaded(entry_id)
+
+    def add_task(self, entry_id: str, **data: object) -> None:
+        """Add an AI task to the entry, as its form does."""
+        self._add(entry_id, "ai_task_data", data)
+
+    def commands(self, *commands: dict[str, Any], until: str = "") -> list[dict[str, Any]]:
+        """Send commands over the WebSocket, one after the other; their results.
+
+        With `until`, the events of the last command too, up to the one of that type.
+        """
+
+        async def talk() -> list[dict[str, Any]]:
+            host, _, port = self.url.removeprefix("http://").rpartition(":")
+            found: list[dict[str, Any]] = []
+            async with open_websocket(host, int(port), "/api/websocket", use_ssl=False) as link:
+                await link.get_message()
+                await link.send_message(json.dumps({"type": "auth", "access_token": self.token}))
+                await link.get_message()
+                for number, command in enumerate(commands, 1):
+                    await link.send_message(json.dumps({"id": number, **command}))
+                    while True:
+                        told = json.loads(await link.get_message())
+                        if told["type"] == "result":
+                            assert told["success"], told
+                            found.append(told["result"])
+                            break
+                while until:
+                    told = json.loads(await link.get_message())
+                    found.append(told["event"])
+                    if told["event"]["type"] == until:
+                        break
+            return found
+
+        async def in_time() -> list[dict[str, Any]]:
+            with trio.fail_after(60):
+                return await talk()
+
+        return trio.run(in_time)
 
     def agent(self, name: str) -> str:
         """The entity id of the agent that was added under this name."""

@@ -20,6 +20,8 @@ from typing import Any, override
 MODEL = "talker"
 LONG = "long"
 """A question with this word in it is answered in 400 pieces, 20 a second."""
+BREAK = "break"
+"""A question with this word in it is answered with status 500."""
 
 _TASKS = {
     "Generate a concise": {"title": "Evenings"},
@@ -68,6 +70,8 @@ class TalkingModel:
         if asked.is_task:
             task = asked.question.removeprefix("### Task:\n")
             return [json.dumps(next((made for words, made in _TASKS.items() if task.startswith(words)), {}))]
+        if isinstance(asked.body.get("format"), dict):  # as small models do, with words and fences around it
+            return ["Here you are:\n```json\n", '{"colour": "blue", "count": 3}', "\n```"]
         number = len(self.turns)
         if LONG in asked.question:
             return [f"Story {number}:", *(f" word{place}" for place in range(400))]
@@ -100,6 +104,9 @@ def talking_model() -> Generator[TalkingModel]:
                 model.asked.append(asked)
                 scripted = model.script.pop(0) if model.script and not asked.is_task else None
                 pieces = () if scripted else model.pieces(asked)
+            if BREAK in asked.question:
+                self._whole({"error": "the model runner has stopped"}, 500)
+                return
             self.send_response(200)
             self.send_header("Content-Type", "application/x-ndjson")
             self.send_header("Transfer-Encoding", "chunked")
@@ -128,9 +135,9 @@ def talking_model() -> Generator[TalkingModel]:
             with suppress(OSError):
                 self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
 
-        def _whole(self, value: dict[str, Any]) -> None:
+        def _whole(self, value: dict[str, Any], status: int = 200) -> None:
             data = json.dumps(value).encode()
-            self.send_response(200)
+            self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
