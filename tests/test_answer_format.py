@@ -42,6 +42,12 @@ def test_a_fence_around_the_answer_is_left_out() -> None:
     assert ('{"a":"```"}', "") == AnswerFormat("json").read('{"a":"```"}')
 
 
+def test_words_around_the_only_fence_are_left_out_and_two_fences_are_not_chosen_from() -> None:
+    assert ('{"name":"a"}', "") == AnswerFormat(ROOM).read('Here you are:\n```json\n{"name":"a"}\n```\nEnjoy!')
+    assert AnswerFormat(ROOM).read('```\n{"name":"a"}\n```\nor\n```\n{"name":"b"}\n```')[1]
+    assert AnswerFormat(ROOM).read("Here: ```json {} ```")[1]
+
+
 @pytest.mark.parametrize(
     ("text", "good"), [("{}", True), ("[]", False), ("1", False), ("no", False), ('{"a":\ud800}', False)]
 )

@@ -22,6 +22,7 @@ _WAYS = 10_000
 _PROBLEMS = 3
 _PROBLEM_CHARS = 300
 _FENCE = re.compile(r"\s*```[\w-]*[ \t]*\n(.*?)\n?[ \t]*```\s*", re.DOTALL)
+_FENCED = re.compile(r"^[ \t]*```[\w-]*[ \t]*\n(.*?)\n[ \t]*```[ \t]*$", re.DOTALL | re.MULTILINE)
 _IN_PLACE = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else", "$ref", "$dynamicRef")
 
 
@@ -34,9 +35,14 @@ class AnswerFormat:
             self._validator = _compile(wanted)
 
     def read(self, text: str) -> tuple[str, str]:
-        """The JSON of an answer, without a fence of Markdown around it, and what is wrong with it; "" for nothing."""
+        """The JSON of an answer, and what is wrong with it; "" for nothing.
+
+        A fence of Markdown around it is left out, and the words that small models say before and after their only one.
+        """
         if fenced := _FENCE.fullmatch(text):
             text = fenced[1]
+        elif len(blocks := _FENCED.findall(text)) == 1:
+            text = blocks[0]
         try:
             value: Any = msgspec.json.decode(text)
         except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:

@@ -20,7 +20,7 @@ from typing import Any, override
 MODEL = "talker"
 LONG = "long"
 """A question with this word in it is answered in 400 pieces, 20 a second."""
-BREAK = "break"
+BREAK = "shatter"
 """A question with this word in it is answered with status 500."""
 
 _TASKS = {

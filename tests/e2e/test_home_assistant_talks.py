@@ -114,14 +114,14 @@ def test_the_area_of_a_satellite_reaches_the_turn(world: World) -> None:
 def test_after_an_error_the_conversation_goes_on(world: World, agent: str) -> None:
     before = len(world.conversations())
     first = world.home.say(world.home.agent(agent), "Describe a wave to me")
-    failed = world.home.say(world.home.agent(agent), "And how do they break", first["conversation_id"])
+    failed = world.home.say(world.home.agent(agent), "And how do they shatter", first["conversation_id"])
     assert speech(failed)
     assert "unexpected error" not in speech(failed).lower()
     after = world.home.say(world.home.agent(agent), "Then describe the tide", first["conversation_id"])
     assert speech(after).startswith("Answer ")
     assert before + 1 == len(world.conversations())
     last = world.conversations()[-1]
-    assert ["Describe a wave to me", "And how do they break", "Then describe the tide"] == said(last, "user")
+    assert ["Describe a wave to me", "And how do they shatter", "Then describe the tide"] == said(last, "user")
 
 
 def test_an_ai_task_gets_bare_json_of_its_structure(world: World) -> None:
