@@ -4,6 +4,7 @@ import itertools
 import random
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 import trio.testing
@@ -512,3 +513,25 @@ async def test_cancelled_at_any_await_model_and_tools_are_closed_and_nothing_run
             break
     assert "I will.\n\nDone." == stage.text
     assert step > 15
+
+
+async def test_housekeeping_is_never_left_to_the_embedded_brain():
+    cloud = config.AvailableModel(name="claude", provider="cloud", cost_tier=2)
+    stage = Stage(ScriptedModel(say("x"), name="cloud"), default="claude", available=(cloud,))
+    end = await stage.failed("a title", model="thane:local", caller=Caller(task="title_generation"))
+    assert "no local model is configured" in end.message
+    assert [] == stage.events
+
+
+async def test_two_turns_of_a_conversation_send_the_same_bytes_up_to_what_is_new():
+    """A model server reuses what it computed for the beginning of a prompt, as long as it is the same byte for byte."""
+    stage = Stage(ScriptedModel(say("Warm.")), Lamp("B_tool"), Lamp("A_tool"))
+    first = (Message("user", "is it warm"),)
+    await stage.ask(messages=first)
+    await stage.ask(messages=(*first, Message("assistant", "Warm."), Message("user", "and outside")))
+    one, two = stage.model.requests
+    assert msgspec.json.encode(one.tools) == msgspec.json.encode(two.tools)
+    assert msgspec.json.encode(one.messages[:-1]) == msgspec.json.encode(two.messages[: len(one.messages) - 1])
+    assert one.messages[-1].content.startswith("is it warm")  # the moment's facts stand behind what was said last
+    before, after = one.messages[-1].content, two.messages[len(one.messages) - 1].content
+    assert before.startswith(after)

@@ -5,12 +5,13 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from tests.conversations.doubles import FakeArchive, Gate, assistant, rooms, turn, user
+from tests.conversations.doubles import FakeArchive, Gate, Send, assistant, rooms, turn, user
+from thane.agent.context import RunContext
 from thane.config import settings
 from thane.conversations.conversation import Slots
 from thane.conversations.housekeeping import answer, recognise
 from thane.conversations.ticket import Ticket
-from thane.turn import Message, RunFailed, RunFinished, ToolSpec, Turn
+from thane.turn import Message, RunFailed, RunFinished, ToolSpec, Turn, Usage
 
 HISTORY = "<chat_history>\nUSER: How do I bake rye bread at home today?\nASSISTANT: With rye flour.\n</chat_history>"
 PROMPTS = {
@@ -252,3 +253,15 @@ async def test_a_crash_while_housekeeping_ends_that_turn_only(autojump_clock: Mo
     async with rooms(fail, models=settings.Models(default="m")) as house:
         assert isinstance((await house.ask(turn("x", task="title_generation"))).final, RunFailed)
         assert 0 == house.conversations.statistics().running
+
+
+async def test_a_task_that_no_model_may_do_is_answered_plainly(autojump_clock: MockClock) -> None:
+    async def nobody(_turn: Turn, context: RunContext, _send: Send) -> RunFailed:
+        await trio.lowlevel.checkpoint()
+        return RunFailed(context.run_id, "model", "no local model is configured", Usage(), 0.0)
+
+    async with rooms(nobody, models=settings.Models(default="claude")) as house:
+        said = await house.ask(turn(user("hello"), task="title_generation"))
+    assert isinstance(said.final, RunFinished)
+    assert "embedded" == said.final.model
+    assert said.text

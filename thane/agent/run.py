@@ -174,6 +174,8 @@ class Run:
         if routing.refusal:
             self._out_of_budget(next(iter(agent.routes.candidates()), BRAIN))
             raise ModelError(routing.refusal, dependency="models")
+        if self._turn.caller.task and not routing.order:
+            raise ModelError(routing.decision.reasoning, dependency="models", temporary=False)
         order = routing.order or (BRAIN,)
         decision = routing.decision
         self._order = order

@@ -131,7 +131,7 @@ class Conductor:
         elif ticket.interrupted:
             turn = msgspec.structs.replace(turn, messages=with_interrupted(turn.messages, ticket.interrupted))
         if facts.task:
-            if not self._settings.models.default:
+            if not _has_models(self._settings):
                 return await self._answer_task(ticket)
             caller = msgspec.structs.replace(turn.caller, task=facts.task)
             turn = msgspec.structs.replace(turn, tools=(), model=facts.profile, caller=caller)
@@ -152,7 +152,10 @@ class Conductor:
                 parent_run_id=ticket.handed.parent_run_id,
                 instead_of=ticket.handed.instead_of,
             )
-        return await self._agent.run(turn, context, ticket.send)
+        final = await self._agent.run(turn, context, ticket.send)
+        if facts.task and isinstance(final, RunFailed) and not ticket.began:
+            return await self._answer_task(ticket)  # no model may do it: none in this house, none that has the money
+        return final
 
     async def _recap(self, conversation_id: str, turn: Turn) -> Recap:
         """What the beginning of a conversation came to, if it was compacted: for clients that send all of it again."""
@@ -323,6 +326,11 @@ def _forgotten(run: RunRecord) -> RunRecord:
         spans=(),
         prompts=(),
     )
+
+
+def _has_models(settings: Settings) -> bool:
+    models = settings.models
+    return bool(models.default or models.available or models.providers or settings.anthropic.api_key)
 
 
 def _stopper(iteration: Iteration | None) -> str:

@@ -40,6 +40,8 @@ class Ticket:
         """The conversation of the run that handed it over."""
         self.delegated = 0
         """Tasks that it has handed over itself."""
+        self.began = False
+        """Something of the answer was sent."""
         self.left_early = False
         """The client was gone before it had the whole answer, as far as can be known."""
         self.reply, self.batches = trio.open_memory_channel[Batch](reply_batches)
@@ -64,6 +66,7 @@ class Ticket:
         stream has just had one, and after `reply_batches` of them it waits anyway.
         """
         self.recorder.observe(batch)
+        self.began = True
         try:
             try:
                 self.reply.send_nowait(batch)
