@@ -111,6 +111,8 @@ async def test_the_page_says_what_was_asked_answered_and_paid() -> None:
         assert words in page
     assert EVIL not in page
     assert "hx-delete" not in page
+    assert 'href="/conversations/c_1"' in page
+    assert 'href="/models?run=r_1"' not in page  # no prompt, no decision
 
 
 async def test_a_failed_run_says_what_went_wrong_and_a_stopped_one_by_whom() -> None:

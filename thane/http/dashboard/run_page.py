@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import tzinfo
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -132,8 +133,8 @@ def _facts(run: RunRecord) -> Part:
     lost = sum(span.duration or 0.0 for span in run.spans if _is_lost(span))
     conversation: Markup | str = "none"
     if run.conversation_id:
-        conversation = Markup('<a class="lnk" href="/?conversation={}">{}</a>').format(
-            run.conversation_id, CHANNELS[run.channel][0]
+        conversation = Markup('<a class="lnk" href="/conversations/{}">{}</a>').format(
+            quote(run.conversation_id, safe=""), CHANNELS[run.channel][0]
         )
     steps = max((span.step for span in run.spans), default=0)
     facts: list[tuple[str, Markup | str, str]] = [

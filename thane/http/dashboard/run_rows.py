@@ -182,7 +182,7 @@ def _model(span: Span, run: RunRecord) -> Markup:
     link = Markup("")
     if span.prompt is not None:
         link = Markup(
-            '<p><a class="lnk" href="/v1/requests/{0}/routing">Routing decision</a></p>'
+            '<p><a class="lnk" href="/models?run={0}">Routing decision</a></p>'
             '<div class="wf-p" hx-morph-skip-children>'
             '<a class="lnk" href="/runs/{0}/prompts/{1}">What it was sent</a></div>'
         ).format(run.id, span.prompt)
