@@ -94,6 +94,13 @@ class OllamaProvider:
         ) as answer:
             yield answer
 
+    def _context_for(self, model: str) -> int:
+        """The context that a small prompt gets; 0 leaves it to the server."""
+        if not self._settings.manage_context or runs_elsewhere(model):
+            return 0
+        context = self._contexts.get(model, _Context())
+        return self._sizes.size(model, 0, None, has=context.has, least=context.least)
+
     def _sizing(self, request: ModelRequest) -> Sent | None:
         """The prompt's size and the context for it; None leaves the context to the server."""
         if runs_elsewhere(request.model):
@@ -127,7 +134,9 @@ class OllamaProvider:
             raise self._server.failures.error(text, temporary=False) from error
 
     async def load(self, request: LoadRequest) -> None:
-        """See `Loader.load`. The first-token time-out bounds it."""
+        """See `Loader.load`. The first-token time-out bounds it. It is loaded with the context that a turn would ask."""
+        if request.keep_alive_seconds != 0 and (size := self._context_for(request.model)):
+            request = msgspec.structs.replace(request, options={"num_ctx": size, **request.options})
         await self._ask(
             "POST", loading.PATH, loading.encode(request), model=request.model, seconds=self._server.first_seconds
         )

@@ -29,16 +29,20 @@ async def with_server(settings: Settings | None = None) -> AsyncGenerator[tuple[
         yield place, fake
 
 
+LOADED = {"options": {"num_ctx": 8192}}
+"""With the context of a turn, so that the turn need not have it loaded again."""
+
+
 @pytest.mark.parametrize("path", ["/api/chat", "/api/generate"])
 @pytest.mark.parametrize(
     ("body", "asked", "reason"),
     [
-        ({"model": "QWEN3:4B"}, {}, "load"),
+        ({"model": "QWEN3:4B"}, LOADED, "load"),
         ({"model": "qwen3:4b", "keep_alive": 0, "prompt": ""}, {"keep_alive": 0}, "unload"),
         ({"model": "qwen3:4b", "keep_alive": "0s", "messages": []}, {"keep_alive": 0}, "unload"),
-        ({"model": "thane", "keep_alive": "5m"}, {"keep_alive": 300}, "load"),
-        ({"model": "thane:premium", "keep_alive": -1.0}, {"keep_alive": -1}, "load"),
-        ({"model": "thane", "keep_alive": 0.5}, {"keep_alive": 0.5}, "load"),
+        ({"model": "thane", "keep_alive": "5m"}, LOADED | {"keep_alive": 300}, "load"),
+        ({"model": "thane:premium", "keep_alive": -1.0}, LOADED | {"keep_alive": -1}, "load"),
+        ({"model": "thane", "keep_alive": 0.5}, LOADED | {"keep_alive": 0.5}, "load"),
         ({"model": "thane", "options": {"num_ctx": 8192.0}}, {"options": {"num_ctx": 8192}}, "load"),
     ],
 )
