@@ -134,7 +134,7 @@ class OllamaProvider:
             raise self._server.failures.error(text, temporary=False) from error
 
     async def load(self, request: LoadRequest) -> None:
-        """See `Loader.load`. The first-token time-out bounds it. It is loaded with the context that a turn would ask."""
+        """See `Loader.load`. The first-token time-out bounds it. The context is the one that a turn will ask for."""
         if request.keep_alive_seconds != 0 and (size := self._context_for(request.model)):
             request = msgspec.structs.replace(request, options={"num_ctx": size, **request.options})
         await self._ask(
