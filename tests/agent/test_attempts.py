@@ -5,7 +5,7 @@ import trio
 import trio.testing
 
 from tests.agent.test_engine import Stage
-from thane.config.routing import Routing
+from thane.config.routing import ProfileSettings, Routing
 from thane.config.settings import AvailableModel
 from thane.models.provider import ModelError
 from thane.router.decision import Decision
@@ -189,3 +189,10 @@ async def test_without_money_a_model_that_costs_nothing_answers() -> None:
     alone = within(Budget(0), Stage(ScriptedModel(say("x"))))
     assert "Today's budget is used up." == (await alone.failed()).message
     assert 1 == len(alone.agent.routes.budget.told)  # type: ignore[attr-defined]  # the double
+
+
+async def test_a_profile_may_name_models_that_are_not_among_the_candidates() -> None:
+    mine = ProfileSettings(fallbacks=("other",))
+    stage = Stage(ScriptedModel([GONE]), others=(lan(say("Here.")),), profiles={"mine": mine})
+    await stage.catalogue.ask(stage.catalogue.providers()[-1])
+    assert "other" == (await stage.answered(model="thane:mine")).model

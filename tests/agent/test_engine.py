@@ -91,6 +91,7 @@ class Stage:
         available: tuple[config.AvailableModel, ...] = (),
         others: tuple[ScriptedModel, ...] = (),
         routing: config.Routing = config.Routing(),  # noqa: B008 it is frozen
+        profiles: dict[str, config.ProfileSettings] | None = None,
         **agent: Any,
     ) -> None:
         self.model = model
@@ -102,6 +103,7 @@ class Stage:
                 brain=config.Brain(fast_path=fast_path),
                 agent=config.Agent(**agent),
                 routing=routing,
+                profiles=profiles or {},
             ),
             catalogue=self.catalogue,
             tools=ToolRegistry(tools),

@@ -17,8 +17,9 @@ from thane.config.servers import default_provider
 from thane.config.settings import Settings
 from thane.errors import ClientError
 from thane.models.catalogue import Catalogue
+from thane.models.provider import ModelInfo
 from thane.router.circuit import Circuits, Key
-from thane.router.models import EMBEDDED, Model, by_name, candidates, is_local
+from thane.router.models import EMBEDDED, Model, by_name, candidates, is_local, is_named
 from thane.router.profiles import Profile, Profiles
 from thane.router.route import Conditions, Routing, route, route_named
 from thane.router.score import Asked
@@ -72,6 +73,8 @@ class Routes:
         self._down = down
         self.budget = budget or NoBudget()
         self._used: dict[Key, float] = {}
+        self._known: tuple[ModelInfo, ...] | None = None
+        self._candidates: tuple[Model, ...] = ()
 
     def route(self, turn: Turn, profile: Profile | None, offer: Offer, context: RunContext, *, at: float) -> Routing:
         """Decide who answers a turn. `at` is epoch seconds.
@@ -94,13 +97,22 @@ class Routes:
         if profile is None:
             named = self._named(turn.model)
             return route_named(asked, turn.model, named, self._conditions((named,), context.run_id, turn.model))
-        models = self.candidates()
+        models = self._candidates_of(profile)
         return route(
             asked, profile, models, self._settings.models, self._conditions(models, context.run_id, profile.name)
         )
 
     def candidates(self) -> tuple[Model, ...]:
         return candidates(self._catalogue.known(), self._settings.models, default_provider(self._settings))
+
+    def _candidates_of(self, profile: Profile) -> tuple[Model, ...]:
+        """The models for a profile: all candidates, and those that it names besides, wherever they are."""
+        models, known = self.candidates(), self._catalogue.known()
+        for name in (profile.model, *profile.fallbacks):
+            if name and not any(is_named(model.name, name) for model in models):
+                more = by_name(name, known, self._settings.models)
+                models = (*models, more) if more is not None else models
+        return models
 
     def used(self, model: Model) -> None:
         """A conversation's turn was answered: the model keeps its prompt for a while."""

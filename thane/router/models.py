@@ -74,14 +74,14 @@ def candidates(known: Iterable[ModelInfo], settings: Models, unknown_at: str = _
 
 
 def by_name(name: str, known: Iterable[ModelInfo], settings: Models) -> Model | None:
-    """The model that a request names, configured or not; None when nobody has it."""
+    """The model that a request or a profile names, configured or not; None when nobody has it."""
     known = tuple(known)
     configured = next((model for model in settings.available if is_named(model.name, name)), None)
     info = _info(configured.name if configured else name, configured.provider if configured else "", known)
     if configured is None and info is None:
         return None
     if configured is None and info is not None:
-        configured = AvailableModel(name=info.name, provider=info.provider)
+        configured = AvailableModel(name=info.name, provider=info.provider, cost_tier=0 if info.local else 1)
     assert configured is not None  # noqa: S101 one of the two is there
     return _model(configured, info, settings)
 
