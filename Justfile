@@ -52,7 +52,7 @@ e2e *names: (_sync "dev")
     exec .venv/bin/python -m pytest -m e2e --timeout 900 ${paths:-tests/e2e}
 
 # Run the test suites of others and the raw wire's against the real program: all, or any of wire, clients, langchain, openai, openapi
-conformance *suites: (_sync "conformance")
+conformance *suites: (_sync "runtime") (_sync "conformance")
     @exec .cache/conformance/venv/bin/python -m tests.conformance "$@"
 
 # Write the reference pages that come from the code
@@ -78,7 +78,7 @@ lock *args:
     compile "$@" --python-version 3.13 ../pyproject.toml -o runtime.txt
     compile "$@" --python-version 3.13 build.in -c runtime.txt -o build.txt
     compile "$@" --python-version 3.13 ../pyproject.toml build.in dev.in -c runtime.txt -c build.txt -o dev.txt
-    compile "$@" --python-version 3.13 ../pyproject.toml build.in conformance.in -c dev.txt -o conformance.txt
+    compile "$@" --python-version 3.13 conformance.in -o conformance.txt
 
 # Make `.venv` (for `conformance`, one of its own) hold the locked set NAME and the package itself
 _sync name:

@@ -447,6 +447,7 @@ async def test_what_the_brain_fully_understands_needs_no_model():
         (True, {"model": "thane:peer"}),
         (True, {"model": "qwen3:4b"}),
         (True, {"options": Options(format="json")}),
+        (True, {"tool_choice": "required"}),
         (True, {"caller": Caller(task="title_generation")}),
     ],
 )

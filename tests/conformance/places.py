@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,17 +17,22 @@ BRAINS: dict[Brain, str] = {
     "fake": "a scripted model server (`thane.testing.obliging_model`)",
     "embedded": "the embedded brain, with no model",
 }
-# Some of these tests send requests by the hundred from one address, and want to see their own errors and not those of a
-# house that is full.
-_SETTINGS: dict[str, Any] = {"logging": {"level": "info"}}
+# Thane's own environment. The suites' one has not Thane in it, and other versions of what Thane needs.
+_PYTHON = str(Path(__file__).parents[2] / ".venv" / "bin" / "python")
+# One check has the model fail; the next one asks it again at once.
+_SETTINGS: dict[str, Any] = {"routing": {"circuit_failures": 1_000_000}}
+# Those that openai-python's own tests ask for.
+_MODELS = ("gpt-6-astra", "gpt-3.5-turbo-instruct", "ft:gpt-4o-mini:acemeco:suffix:abc123")
+_EMBEDDING_MODELS = ("text-embedding-3-small",)
 
 
 @contextmanager
 def obliging_model() -> Generator[str]:
     """URL of the model server, for as long as the context lasts."""
     port = program.free_port()
+    more = [*(f"--model={name}" for name in _MODELS), *(f"--embedding-model={name}" for name in _EMBEDDING_MODELS)]
     process = subprocess.Popen(
-        [sys.executable, "-m", "thane.testing.obliging_model", "--port", str(port)], stdout=subprocess.DEVNULL
+        [_PYTHON, "-m", "thane.testing.obliging_model", "--port", str(port), *more], stdout=subprocess.DEVNULL
     )
     url = f"http://127.0.0.1:{port}"
     try:
@@ -42,7 +46,7 @@ def obliging_model() -> Generator[str]:
 def running(brain: Brain, folder: Path) -> Generator[Program]:
     """Thane with this brain and its data in `folder`."""
     if brain == "embedded":
-        with program.running(folder, _SETTINGS) as thane:
+        with program.running(folder, _SETTINGS, python=_PYTHON) as thane:
             yield thane
         return
     with obliging_model() as url:
@@ -50,5 +54,5 @@ def running(brain: Brain, folder: Path) -> Generator[Program]:
             "models": {"default": "obliging:1b", "ollama_url": url},
             "embeddings": {"enabled": True, "model": "vectors:1b"},
         }
-        with program.running(folder, settings) as thane:
+        with program.running(folder, settings, python=_PYTHON) as thane:
             yield thane

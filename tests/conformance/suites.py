@@ -18,7 +18,7 @@ from tests.e2e.program import Program
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-_SUITE_SECONDS = 600
+_SUITE_SECONDS = 240
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -66,15 +66,22 @@ def _checks(*files: str) -> Callable[[Place, str], Row]:
 
     def run(place: Place, name: str) -> Row:
         chosen = [] if place.brain == "fake" else ["-m", "not script"]
-        return _pytest(place, name, [f"--rootdir={ROOT}", *chosen, *(str(HERE / file) for file in files)], ROOT, {})
+        return _pytest(
+            place,
+            name,
+            [f"--rootdir={ROOT}", f"--confcutdir={HERE}", *chosen, *(str(HERE / file) for file in files)],
+            ROOT,
+            {},
+        )
 
     return run
 
 
 def _openai(place: Place, name: str) -> Row:
     source = openai_source.brought(ROOT / ".cache" / "conformance")
+    extra = {"TEST_API_BASE_URL": f"{place.thane.native}/v1", "PYTHONPATH": str(HERE)}
     arguments = [f"--rootdir={source}", *openai_source.arguments()]
-    return _pytest(place, name, arguments, source, {"TEST_API_BASE_URL": f"{place.thane.native}/v1"})
+    return _pytest(place, name, arguments, source, extra)
 
 
 def _openapi(place: Place, name: str) -> Row:

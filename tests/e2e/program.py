@@ -80,7 +80,13 @@ class Program:
 
 
 @contextmanager
-def running(folder: Path, settings: Mapping[str, Any] | None = None, *, args: Sequence[str] = ()) -> Generator[Program]:
+def running(
+    folder: Path,
+    settings: Mapping[str, Any] | None = None,
+    *,
+    args: Sequence[str] = (),
+    python: str = sys.executable,
+) -> Generator[Program]:
     """Start Thane with its data in `folder`; stop it with SIGTERM at the end and want exit code 0.
 
     `folder` may be that of an earlier run, whose data is then found again. A test may kill the process itself.
@@ -97,7 +103,7 @@ def running(folder: Path, settings: Mapping[str, Any] | None = None, *, args: Se
     path.write_text(yaml.safe_dump(config))
     with log.open("ab") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "thane", "serve", "--config", str(path), *args],
+            [python, "-m", "thane", "serve", "--config", str(path), *args],
             stdout=out,
             stderr=out,
             stdin=subprocess.DEVNULL,

@@ -46,6 +46,12 @@ def test_it_calls_the_tool_that_is_named_with_the_number_that_is_said() -> None:
     assert Call((("add_numbers", {"a": 3, "why": "What is add_numbers(3)?"}),)) == reply.steps[0]
 
 
+def test_it_calls_none_of_several_where_the_text_is_about_none() -> None:
+    other = {"type": "function", "function": {"name": "other"}}
+    assert "You said: Hello!." == text_of(oblige(asked("Hello!", tools=[other, ADD])))
+    assert Call((("other", {}),)) == oblige(asked("Hello!", tools=[other])).steps[0]
+
+
 def test_it_answers_once_the_tool_has() -> None:
     messages = [{"role": "user", "content": "add"}, {"role": "tool", "content": "5"}]
     assert "The tool says: 5" == text_of(oblige({"messages": messages, "tools": [ADD]}))

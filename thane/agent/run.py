@@ -204,12 +204,13 @@ class Run:
         )
 
     async def _is_understood(self) -> bool:
-        """Whether the embedded brain fully understands the turn. Never housekeeping, nor what asks for a format."""
+        """Whether the embedded brain fully understands the turn. Never housekeeping, nor what demands a form."""
         if not self._asked_brain:
             self._asked_brain = True
             brain = self._agent.catalogue.get(EMBEDDED)
             options = self._turn.options
-            plain = not self._turn.caller.task and options.format is None and not options.logprobs
+            free = options.format is None and self._turn.tool_choice in ("auto", "none")
+            plain = not self._turn.caller.task and free and not options.logprobs
             if plain and isinstance(brain, Recogniser):
                 self._understanding = await brain.recognise(self._request(BRAIN, self._turn.messages, tools=True))
         return self._understanding is not None

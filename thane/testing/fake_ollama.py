@@ -65,7 +65,7 @@ class FakeOllama(FakeServer):
 
     def _shown(self, name: str) -> bytes:
         for model in self.models:
-            if model.name == name:
+            if _same(model.name, name):
                 return as_json(200, _show_answer(model))
         return as_json(404, {"error": f"model '{name}' not found"})
 
@@ -78,7 +78,7 @@ class FakeOllama(FakeServer):
 
     def _embedded(self, body: JSON, *, older: bool) -> bytes:
         """The vectors of `vector_of`, by the newer path with length 1, as Ollama makes them."""
-        model = next((each for each in self.models if each.name == body["model"]), None)
+        model = next((each for each in self.models if _same(each.name, body["model"])), None)
         if model is None:
             return as_json(404, {"error": f'model "{body["model"]}" not found, try pulling it first'})
         if "embedding" not in model.capabilities:
@@ -88,6 +88,11 @@ class FakeOllama(FakeServer):
         vectors = [normalised(vector_of(text)) for text in body["input"]]
         counts = {"total_duration": 2_000_000, "prompt_eval_count": 3}
         return as_json(200, {"model": model.name, "embeddings": vectors} | counts)
+
+
+def _same(name: str, other: str) -> bool:
+    """Whether both name one model: the tag `latest` may be left out."""
+    return name.removesuffix(":latest") == other.removesuffix(":latest")
 
 
 def vector_of(text: str) -> tuple[float, ...]:

@@ -89,6 +89,8 @@ class FakeServer(ABC):
 
     path = ""
     """Where answers are asked for."""
+    reads = False
+    """Whether requests are decoded whole, also where they are not recorded."""
 
     def __init__(
         self,
@@ -168,7 +170,7 @@ class FakeServer(ABC):
         body = await reader.body(int(headers.get("content-length", 0)))
         request = Request(method, path, headers, None, trio.current_time(), connection)
         if body:
-            request.body = msgspec.json.decode(body, type=Any if self.record else dict[str, msgspec.Raw])
+            request.body = msgspec.json.decode(body, type=Any if self.record or self.reads else dict[str, msgspec.Raw])
         if self.record:
             self.requests.append(request)
             self._notice()

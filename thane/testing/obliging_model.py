@@ -1,7 +1,7 @@
 """A model server whose model does what it is asked, so that programs which know of no script can be tried with it.
 
-It calls the tools it is given, with arguments made from their schemas; gives JSON where a `format` wants it; looks at
-what it is sent and says so. What the last user message asks for in writing goes before all that::
+It calls the tool that a text seems to be about, with arguments made from its schema; gives JSON where a `format` wants
+it; looks at what it is sent and says so. What the last user message asks for in writing goes before all that::
 
     play: [["say", ["Half"]], ["wait", 0.2], ["fail", "broken"]]
 
@@ -34,16 +34,20 @@ MODELS = (
     FakeModel("plain:1b", capabilities=("completion",)),
     FakeModel("vectors:1b", capabilities=("embedding",)),
 )
+_COMMON = {"tool", "tools", "this", "that", "what", "with", "using", "from", "have", "given", "about", "value", "your"}
 
 
 class ObligingOllama(FakeOllama):
     """The server, with its models of several abilities."""
 
-    def __init__(self) -> None:
-        super().__init__(models=MODELS, record=False)
+    reads = True
+
+    def __init__(self, more: Sequence[FakeModel] = ()) -> None:
+        """`more` models beside those of `MODELS`."""
+        super().__init__(models=(*MODELS, *more), record=False)
 
     def reply_to(self, request: Request) -> Reply:
-        return oblige(msgspec.json.decode(msgspec.json.encode(request.body)))
+        return oblige(request.body)
 
 
 def oblige(body: JSON) -> Reply:
@@ -53,8 +57,8 @@ def oblige(body: JSON) -> Reply:
     asked = next((each.get("content") or "" for each in reversed(messages) if each.get("role") == "user"), "")
     if last.get("role") == "user" and (script := _script(asked)) is not None:
         return _played(script, body)
-    if body.get("tools") and last.get("role") != "tool":
-        return Reply((Call((_call(body["tools"], asked),)), Stop()))
+    if body.get("tools") and last.get("role") != "tool" and (call := _called(body["tools"], asked)):
+        return Reply((call, Stop()))
     if body.get("format"):
         return _said(msgspec.json.encode(_formatted(body["format"], asked)).decode())
     if last.get("role") == "tool":
@@ -105,12 +109,22 @@ _STEPS: dict[str, Callable[[list[Any]], Step]] = {
 }
 
 
-def _call(tools: Sequence[JSON], asked: str) -> tuple[str, JSON]:
-    """The tool that the text names, else the first one."""
+def _called(tools: Sequence[JSON], asked: str) -> Call | None:
+    """A call of the tool that shares most words with the text, and of the only one in any case."""
+    words = set(_words(asked))
     functions = [each["function"] for each in tools]
-    chosen = max(functions, key=lambda each: len(each["name"]) if each["name"] in asked else 0)
+    scores = [len(words & {asked, *_words(f"{each['name']} {each.get('description', '')}")}) for each in functions]
+    best = max(range(len(functions)), key=scores.__getitem__)
+    if not scores[best] and len(functions) > 1 and not re.search(r"\bcall (one of )?the tool", asked):
+        return None
     numbers = [int(number) for number in re.findall(r"-?\d+", asked)]
-    return chosen["name"], Sampler(chosen.get("parameters") or {}, asked, numbers).value()
+    arguments = Sampler(functions[best].get("parameters") or {}, asked, numbers).value()
+    return Call(((functions[best]["name"], arguments),))
+
+
+def _words(text: str) -> list[str]:
+    """Those that may tell what a text is about."""
+    return [word for word in re.findall(r"[^\W_]+", text.casefold()) if len(word) > 3 and word not in _COMMON]
 
 
 def _formatted(wanted: str | JSON, asked: str) -> Any:
@@ -120,7 +134,9 @@ def _formatted(wanted: str | JSON, asked: str) -> Any:
 
 
 async def _main(arguments: argparse.Namespace) -> None:
-    async with serving_fake(ObligingOllama(), arguments.port) as fake:
+    chatting = [FakeModel(name, capabilities=MODELS[0].capabilities) for name in arguments.model]
+    embedding = [FakeModel(name, capabilities=MODELS[2].capabilities) for name in arguments.embedding_model]
+    async with serving_fake(ObligingOllama((*chatting, *embedding)), arguments.port) as fake:
         sys.stdout.write(f"{fake.url}\n")
         sys.stdout.flush()
         await trio.sleep_forever()
@@ -130,6 +146,8 @@ def main() -> None:
     """Serve until interrupted; the first line of standard output is the address."""
     parser = argparse.ArgumentParser(prog="python -m thane.testing.obliging_model", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--model", action="append", default=[], help="one more that chats, by name; may be repeated")
+    parser.add_argument("--embedding-model", action="append", default=[], help="one more that makes embeddings")
     with suppress(KeyboardInterrupt):  # how it is meant to end
         trio.run(_main, parser.parse_args())
 
