@@ -103,7 +103,14 @@ class Routes:
         )
 
     def candidates(self) -> tuple[Model, ...]:
-        return candidates(self._catalogue.known(), self._settings.models, default_provider(self._settings))
+        """The models that may be chosen. Made anew only when providers have told something new: each turn asks."""
+        known = self._catalogue.known()
+        if known != self._known:
+            self._known, self._candidates = (
+                known,
+                candidates(known, self._settings.models, default_provider(self._settings)),
+            )
+        return self._candidates
 
     def _candidates_of(self, profile: Profile) -> tuple[Model, ...]:
         """The models for a profile: all candidates, and those that it names besides, wherever they are."""
