@@ -9,8 +9,8 @@ import pytest
 import trio
 
 from tests.models.servers import MODEL, PROTOCOLS, REQUEST, Protocol, ask, fail, fake_server, provider_of
-from thane.config.settings import Models
-from thane.models.provider import ModelCalls, ModelDone, ModelOutput
+from thane.config.settings import AvailableModel, Models
+from thane.models.provider import ModelCalls, ModelDone, ModelError, ModelOutput
 from thane.testing.cancellation import run_cancelled_at
 from thane.testing.fake_server import Counts
 from thane.testing.script import Call, Cut, Fail, Raw, Reply, Say, Step, Stop, Think, Wait
@@ -278,3 +278,17 @@ async def test_models_are_asked_for_and_a_server_of_another_kind_is_told(protoco
     async with provider_of(fake_server(other), protocol) as provider:
         error = await fail(provider)
     assert "At http://fake" in error.message or "is not" in error.message or "does not have" in error.message
+
+
+@pytest.mark.parametrize("protocol", ["openai", "anthropic"])
+async def test_a_server_without_a_list_of_models_is_well_if_the_owner_has_written_one(
+    protocol: Protocol, autojump_clock: object
+):
+    fake = fake_server(protocol)
+    at_another_place = "http://fake/elsewhere/v1"
+    async with provider_of(fake, protocol, url=at_another_place) as provider:
+        with pytest.raises(ModelError, match="HTTP 404"):
+            await provider.models()
+    written = Models(available=(AvailableModel(name=MODEL, provider="box"),))
+    async with provider_of(fake, protocol, written, url=at_another_place) as provider:
+        assert () == await provider.models()

@@ -82,7 +82,9 @@ class AnthropicProvider:
         found: list[ModelInfo] = []
         path = "/v1/models?limit=1000"
         for _ in range(_PAGES):
-            body = await self._server.ask("GET", path, headers=self._headers)
+            body = await self._server.listing(path, self._headers)
+            if not body:
+                break
             page = self._server.decode(body, _Models)
             found += [self._describe(entry) for entry in page.data if entry.id]
             if not page.has_more or not page.last_id:

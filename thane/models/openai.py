@@ -77,7 +77,9 @@ class OpenAIProvider:
 
     async def models(self) -> tuple[ModelInfo, ...]:
         """See `Provider.models`. Asks `/models`, which tells little unless the server adds to it."""
-        body = await self._server.ask("GET", "/models", headers=self._key)
+        body = await self._server.listing("/models", self._key)
+        if not body:
+            return ()
         return tuple(self._describe(entry) for entry in self._server.decode(body, _Models).data if entry.id)
 
     def _describe(self, entry: _Entry) -> ModelInfo:

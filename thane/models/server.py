@@ -27,6 +27,7 @@ _DRAIN_SECONDS = (
     0.005  # after the last line, for the end of the HTTP body: it saves the connection for the next request
 )
 _ERROR_BODY_BYTES = 65_536
+_NO_SUCH_LIST = frozenset({404, 405, 501})
 
 
 class Reader(Protocol):
@@ -157,6 +158,19 @@ class Server:
             finally:
                 await response.aclose()
         raise self.failures.silent()
+
+    async def listing(self, path: str, headers: Mapping[str, str]) -> bytes:
+        """The list of models, b"" where the server has no such list and the owner has written one. `ModelError` else.
+
+        Without a list of the owner's, a server that has none is more likely one whose address is wrong.
+        """
+        try:
+            return await self.ask("GET", path, headers=headers)
+        except ModelError as error:
+            written = any(model.provider == self.name for model in self.settings.available)
+            if error.status in _NO_SUCH_LIST and written:
+                return b""
+            raise
 
     async def _whole(self, response: httpx2.Response) -> bytes:
         """The body. Raises `ModelError` when it is larger than `models.answer_bytes`."""
