@@ -7,10 +7,12 @@ from typing import Any
 import trio
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from trio.testing import MockClock
 
 from tests.conversations.doubles import FakeArchive, Rooms, Send, assistant, finished, rooms, say, turn, user
 from thane.agent.context import RunContext
+from thane.conversations.words import RETRIEVAL, spoken
 from thane.turn import Channel, Message, RunFailed, RunFinished, RunStarted, Text, ToolCall, ToolSpec, Turn, Usage
 
 TOOL = ToolSpec("HassTurnOff")
@@ -22,15 +24,15 @@ def reply(text: str) -> str:
 
 
 async def house_brain(asked: Turn, context: RunContext, send: Send) -> RunFinished | RunFailed:
-    last = asked.messages[-1]
+    last = replace(asked.messages[-1], content=spoken(asked.messages[-1].content))
     if last.role == "user" and last.content.startswith("off"):
         await send((RunStarted(context.run_id, context.conversation_id, context.caller.channel, ""),))
         return finished(context, "", (ToolCall(f"call_{context.run_id}", "HassTurnOff", {"name": last.content}),))
     if last.role == "user" and last.content == "fail":
         return RunFailed(context.run_id, "unavailable", "The model is down.", Usage(), 0.0)
-    said = next(message.content for message in reversed(asked.messages) if message.role == "user")
+    said = next(spoken(message.content) for message in reversed(asked.messages) if message.role == "user")
     text = reply(said)
-    if asked.messages[-1].content == "slow":
+    if last.content == "slow":
         await send((Text(text[:3]),))
         await trio.sleep(5)
     return await say(text, asked, context, send)
@@ -76,7 +78,34 @@ class Chat:
 
     def _turn(self) -> Turn:
         sent = self.history[-(2 * self.max_history + 1) :] if self.max_history else self.history
+        sent = [*map(self._as_sent, sent[:-1]), *map(self._as_asked, sent[-1:])]
         return turn(Message("system", f"It is {trio.current_time()}"), *sent, channel=self.channel, tools=(TOOL,))
+
+    def _as_sent(self, message: Message) -> Message:
+        """What becomes of earlier messages: thinking is echoed, tool messages are rewritten, spaces come and go."""
+        if message.role == "tool":
+            return replace(message, content=f"rewritten at {trio.current_time()}")
+        if message.role == "assistant" and not message.tool_calls:
+            return replace(
+                message, content=f"{message.content.strip()}\n", thinking="Hm." if self.channel == "ha" else ""
+            )
+        return message
+
+    def _as_asked(self, message: Message) -> Message:
+        """Open WebUI puts what it has found before the newest message, and only there."""
+        if self.channel != "owu" or message.role != "user":
+            return message
+        return replace(message, content=f"{RETRIEVAL}\n<context>\nit said hi\n</context>\n\n{message.content}")
+
+    async def go_on(self) -> None:
+        """Have the last answer gone on with, and keep both as one message."""
+        if self.history and self.history[-1].role == "assistant" and self.channel == "owu":
+            begun = self.history.pop()
+            self.history.append(begun)
+            answer = await self.house.ask(self._turn())
+            self.conversations.append(answer.conversation_id)
+            if isinstance(answer.final, RunFinished) and not answer.final.client_calls:
+                self.history[-1] = replace(begun, content=f"{begun.content.strip()}\n{answer.final.text}")
 
     async def regenerate(self) -> None:
         while self.history and self.history[-1].role != "user":
@@ -251,7 +280,7 @@ async def test_an_answer_that_the_client_edited_is_kept_but_nobody_is_known_by_i
         assert 1 == len(set(chat.conversations))
         said = house.archive.of(chat.conversations[0])
         edited, question = said[-3:-1]
-        assert ("edited", "~", edited.key) == (edited.message.content, edited.key[0], question.parent_key)
+        assert ("edited", "~", edited.key) == (edited.message.content.strip(), edited.key[0], question.parent_key)
 
 
 async def test_a_part_of_an_answer_that_is_another_chats_whole_answer_is_not_mixed_with_it(
@@ -440,7 +469,7 @@ async def test_forgetting_a_home_assistant_conversation_makes_trimmed_histories_
 WORDS = ("hi", "hey", "slow", "off a", "off b", "fail")
 moves = st.tuples(
     st.integers(0, 5),  # which chat
-    st.sampled_from(["say", "say", "say", "regenerate", "edit", "stop", "wait", "new"]),
+    st.sampled_from(["say", "say", "say", "regenerate", "edit", "stop", "go on", "wait", "new"]),
     st.sampled_from(WORDS),
     st.integers(0, 3),
 )
@@ -488,6 +517,8 @@ async def _move(chat: Chat, kind: str, text: str, number: int) -> None:
             await chat.edit(number, text)
         case "stop":
             await chat.stop(text, keeps=number + 1)
+        case "go on":
+            await chat.go_on()
         case "wait":
             await trio.sleep((1, 60, 200, 700)[number])
         case _:
@@ -511,6 +542,40 @@ def test_no_two_chats_ever_share_a_conversation(
         await play(script, together, restart_at)
 
     trio.run(main, clock=MockClock(autojump_threshold=0))
+
+
+async def test_an_answer_that_is_gone_on_with_is_one_message_beside_the_one_before(autojump_clock: MockClock) -> None:
+    async with rooms() as house:
+        first = await house.ask(turn("one"))
+        begun = (user("one"), assistant("You said one"))
+        more = await house.ask(turn(*begun))
+        assert first.conversation_id == more.conversation_id
+        whole = begun[1].content + more.text
+        assert ["one", "You said one", whole] == [
+            each.message.content for each in house.archive.of(first.conversation_id)
+        ]
+        said = house.archive.of(first.conversation_id)
+        assert [said[0].key] * 2 == [each.parent_key for each in said[1:]]
+        assert [0, 1, 1] == [each.position for each in said]
+        after = await house.ask(turn(user("one"), assistant(whole + "\n"), "two"))
+        assert first.conversation_id == after.conversation_id
+        third = await house.ask(turn(user("one"), assistant(whole), user("two"), assistant(after.text)))
+        fourth = await house.ask(turn(user("one"), assistant(whole), "two", assistant(after.text + third.text), "five"))
+        assert first.conversation_id == third.conversation_id == fourth.conversation_id
+
+
+async def test_several_models_asked_at_once_are_branches_of_one_conversation(autojump_clock: MockClock) -> None:
+    async with rooms(house_brain) as house:
+        first = await house.ask(turn("hi"))
+        asked = turn(user("hi"), assistant("Hello!"), "slow")
+        async with trio.open_nursery() as nursery:
+            for _ in range(3):
+                nursery.start_soon(house.ask, asked)
+        assert ["hi", "Hello!", "slow", "Done: slow."] == [
+            each.message.content for each in house.archive.of(first.conversation_id)
+        ]
+        assert 4 == len(house.archive.stored)
+        assert 1 == len(house.archive.records)
 
 
 async def test_the_rounds_of_a_clients_tools_are_one_turn(autojump_clock: MockClock) -> None:

@@ -110,7 +110,7 @@ async def test_a_persons_title_is_not_replaced(autojump_clock: MockClock) -> Non
     [
         ('{"title": "Boats"}', "Boats"),
         ('Sure!\n```json\n{ "title" : "⛵ Boats \\u00e9" }\n```', "⛵ Boats é"),
-        ("**Boats at sea**", "Boats at sea"),
+        ("**Boats at sea**", ""),
         ('{"tags": []}', ""),
         ("One.\nTwo.", ""),
         ('{"title": "\\x"}', ""),

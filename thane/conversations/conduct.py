@@ -236,8 +236,8 @@ class Conductor:
         calls = final.client_calls if isinstance(final, RunFinished) else ()
         if not run.text and isinstance(final, RunFailed):
             return asked
-        answer = Message("assistant", run.text, run.thinking, calls)
         where = ticket.place
+        answer = Message("assistant", where.begun + run.text, run.thinking, calls)
         said = Asked(answer, identity.key(where.key, answer), where.above, where.position)
         return (*asked, self._message(ticket, said, now))
 
@@ -265,6 +265,7 @@ class Conductor:
         id_, where = conversation.record.id, ticket.place
         answer = messages[-1] if len(messages) > len(where.asked) else None
         asked = tuple(message for message in ticket.turn.messages if message.role != "system")
+        asked = asked[:-1] if where.begun else asked
         failed = isinstance(final, RunFailed)
         said, parts = "", list[str]()
         if answer is not None:

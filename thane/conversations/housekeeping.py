@@ -89,14 +89,12 @@ def _by_content(messages: Sequence[Message], openings: Mapping[str, Sequence[str
 
 
 def title_of(text: str) -> str:
-    """The title in an answer to `title_generation`: in its JSON, wherever that stands, else the only line there is."""
-    if found := _TITLE_JSON.search(text):
-        try:
-            return msgspec.json.decode(f'"{found[1]}"', type=str)
-        except msgspec.DecodeError:
-            return ""
-    lines = [line for line in text.strip().splitlines() if line.strip()]
-    return lines[0].strip(' "*#') if len(lines) == 1 and not lines[0].lstrip().startswith(("{", "```")) else ""
+    """The title in an answer to `title_generation`: in its JSON, wherever that stands. Open WebUI takes no other."""
+    found = _TITLE_JSON.search(text)
+    try:
+        return msgspec.json.decode(f'"{found[1]}"', type=str) if found else ""
+    except msgspec.DecodeError:
+        return ""
 
 
 def quoted(turn: Turn) -> tuple[Message, ...]:

@@ -16,6 +16,7 @@ from thane.conversations.branches import path_to
 from thane.conversations.identity import FOREIGN, History
 from thane.conversations.marks import without_marks
 from thane.conversations.remembered import WINDOW, LastWords, Remembered
+from thane.conversations.words import spoken
 from thane.memory.archive import Archive
 from thane.memory.records import ConversationRecord, Holder, MessageRecord
 from thane.turn import Caller, Message
@@ -44,6 +45,8 @@ class Place(msgspec.Struct, frozen=True):
     key: str
     above: str
     position: int
+    begun: str = ""
+    """What the answer goes on from: the client sent the beginning of it as the last message."""
 
 
 class Lookup:
@@ -206,10 +209,28 @@ def place(history: History, since: int, conversation_id: str = "", above: str = 
         message, key = history.said[index], history.keys[index]
         if message.role == "assistant":
             key = FOREIGN + key
+        elif message.role == "user" and (words := spoken(message.content)) != message.content.strip():
+            message = msgspec.structs.replace(message, content=words)  # what was found for it is not what was said
         asked.append(Asked(message, key, above, first + index))
         above = key
     key = history.keys[-1] if history.keys else identity.ROOT
     return Place(conversation_id, tuple(asked), key, above, first + len(history.said))
+
+
+def going_on(where: Place, history: History) -> Place:
+    """The place of an answer that goes on with the last message, the assistant's own ("continue response").
+
+    The client will send both as one message: so they are kept as one, beside the answer that was gone on from.
+    """
+    last = len(history.said) - 1
+    if last < 0 or history.answer != last or history.said[last].tool_calls:
+        return where
+    parent, begun = history.parent(last), history.said[last].content
+    asked = tuple(each for each in where.asked if each.position < where.position - 1)
+    above = asked[-1].key if asked else "" if parent == identity.ROOT else parent
+    return msgspec.structs.replace(
+        where, asked=asked, key=parent, above=above, position=max(0, where.position - 1), begun=begun
+    )
 
 
 def path_to_head(records: Sequence[MessageRecord]) -> tuple[MessageRecord, ...]:

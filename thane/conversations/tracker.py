@@ -21,8 +21,9 @@ from thane.conversations import housekeeping, identity
 from thane.conversations.conduct import Conductor, Final, Runs
 from thane.conversations.conversation import Conversation, Slots
 from thane.conversations.delegation import Handed, last_event
+from thane.conversations.identity import History
 from thane.conversations.live import LiveRun
-from thane.conversations.lookup import Lookup, Place, place
+from thane.conversations.lookup import Lookup, Place, going_on, place
 from thane.conversations.recorder import Recorder
 from thane.conversations.remembered import Remembered
 from thane.conversations.roster import Roster
@@ -273,6 +274,10 @@ class Conversations:
     async def _find(self, turn: Turn) -> tuple[Place, ConversationRecord | None]:
         """Where a turn belongs, and the record of that conversation if it has no loop now but is known."""
         history = identity.read(turn.messages)
+        where, record = await self._find_by(turn, history)
+        return going_on(where, history), record
+
+    async def _find_by(self, turn: Turn, history: History) -> tuple[Place, ConversationRecord | None]:
         named = identity.explicit_id(turn.caller)
         if turn.continues:
             return place(history, 0, named), await self._record(named)
