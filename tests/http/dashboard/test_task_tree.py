@@ -144,3 +144,14 @@ def test_the_pace_is_said_only_when_it_is_known(
 ) -> None:
     run = live_run("r", "l", "x", started_at=NOW - seconds, output_tokens=tokens, first_token=first)
     assert pace(run, NOW) == expected
+
+
+def test_a_task_that_a_turn_handed_over_stands_below_that_turn() -> None:
+    parent = live_run("r_1", "l1", "Chat 1")
+    child = live_run("r_2", "l1", "Check every lamp", parent_run_id="r_1", model="llama3.1:8b")
+    (conversation,) = tree([channel(), chat(1, "processing")], [parent, child]).children[0].children
+    (turn,) = conversation.children
+    assert "n-r_1" == turn.id
+    handed = turn.children[-1]
+    assert ("n-r_2", "Check every lamp", "/runs/r_2", True) == (handed.id, handed.title, handed.href, handed.live)
+    assert handed.sub.startswith("llama3.1:8b")
