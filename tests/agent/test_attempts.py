@@ -196,3 +196,11 @@ async def test_a_profile_may_name_models_that_are_not_among_the_candidates() -> 
     stage = Stage(ScriptedModel([GONE]), others=(lan(say("Here.")),), profiles={"mine": mine})
     await stage.catalogue.ask(stage.catalogue.providers()[-1])
     assert "other" == (await stage.answered(model="thane:mine")).model
+
+
+async def test_what_waiting_does_not_mend_is_not_tried_again(autojump_clock: object) -> None:
+    spent = ModelError("no money", dependency="ollama", status=429, temporary=False)
+    first = ScriptedModel([spent], say("never said"))
+    stage, _ = two(first, lan(say("I am here.")))
+    assert "other" == (await stage.answered()).model
+    assert 1 == len(first.requests)

@@ -292,3 +292,13 @@ async def test_a_server_without_a_list_of_models_is_well_if_the_owner_has_writte
     written = Models(available=(AvailableModel(name=MODEL, provider="box"),))
     async with provider_of(fake, protocol, written, url=at_another_place) as provider:
         assert () == await provider.models()
+
+
+async def test_an_account_without_money_is_not_busy(autojump_clock: object):
+    fake = fake_server("openai")
+    fake.error = lambda status, message: {"error": {"message": message, "code": "insufficient_quota"}}  # type: ignore[method-assign]  # of this one
+    fake.script(Reply(status=429, error="You exceeded your current quota"))
+    async with provider_of(fake, "openai") as provider:
+        error = await fail(provider)
+    assert "does not accept the request (HTTP 429): You exceeded your current quota." in error.message
+    assert not error.temporary

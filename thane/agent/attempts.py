@@ -134,7 +134,12 @@ class Attempts:
         """Seconds until the same model is tried again; None when it is not, in this step."""
         agent, wanted = self._settings.agent, error.retry_after
         key = (self.model.provider, self.model.name)
-        if error.status not in _RETRIED or tries >= agent.model_tries or not self._circuits.allows(key):
+        if (
+            not error.temporary
+            or error.status not in _RETRIED
+            or tries >= agent.model_tries
+            or not self._circuits.allows(key)
+        ):
             return None
         if wanted is not None and wanted > self._settings.routing.retry_after_limit_seconds:
             return None

@@ -109,6 +109,6 @@ class Agent:
 
 
 def _kind(error: ModelError) -> FailureKind:
-    if error.status in (429, 503):
+    if error.status in (429, 503, 529):
         return "overloaded"
     return "unavailable" if error.status is None and error.temporary else "model"
