@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from tests.memory.samples import AT, conversation, run, said
+from tests.memory.samples import AT, NO_CONVERSATION, conversation, run, said
 from tests.memory.test_archive import Opened, opened
-from thane.memory.records import ConversationQuery, StepRecord, ToolCallRecord
-from thane.turn import Usage
+from thane.ledger.entry import LedgerEntry
+from thane.ledger.rows import entry_row
+from thane.memory.records import ConversationQuery, SentPrompt, StepRecord, ToolCallRecord
+from thane.storage import ledger_rows
+from thane.turn import Message, Prompt, Usage
 
 STEP = StepRecord(1, "m", "p", Usage(1, 1), "stop", AT, 1.0)
 CALL = ToolCallRecord("call_1", "r_1", "c_1", 1, "light", "{}", "on", True, AT, 0.1)
@@ -105,3 +108,19 @@ async def test_deleting_leaves_nothing_of_one_and_all_of_the_others(here: Opened
     assert [4, 10, 4, 4, 1] == before
     assert [3, 9, 3, 3, 0] == after
     assert () == await here.archive.holders("/word 0 100%")
+
+
+async def test_deleting_forgets_the_prompts_the_log_and_the_tasks_handed_over_and_keeps_what_it_cost(
+    here: Opened,
+) -> None:
+    prompt = SentPrompt(0, 1, Prompt((Message("user", "a secret"),)))
+    talk = conversation("c_5")
+    task = run("r_6", "", parent_run_id="r_5", task="x")
+    await here.archive.run_ended(talk, run("r_5", "c_5"), (), (prompt,))
+    await here.archive.run_ended(NO_CONVERSATION, task, ())
+    cost = entry_row(LedgerEntry("r_5", 0, AT, "api", "p", "m", Usage(1, 1), conversation_id="c_5"))
+    await here.database.write(lambda c: ledger_rows.store_entries(c, "r_5", [cost]))
+    assert await here.count("prompt_pieces")
+    assert await here.archive.delete("c_5")
+    assert [0, 0, 4] == [await here.count(table) for table in ("prompt_pieces", "prompt_nodes", "runs")]
+    assert 1 == await here.count("ledger")

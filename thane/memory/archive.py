@@ -39,6 +39,9 @@ from thane.redaction import Redactor
 from thane.storage import conversation_list, conversation_rows, prompt_rows, run_rows, search_rows, session_rows
 from thane.storage.database import Database
 
+_SWEPT = 10_000
+"""Pieces of prompts that are swept when a conversation is deleted; retention sweeps what is left."""
+
 
 class Archive:
     """Every method raises DependencyError when the disk fails."""
@@ -162,7 +165,13 @@ class Archive:
 
     async def delete(self, conversation_id: str) -> bool:
         """Delete a conversation with its messages and runs; what it cost stays. False when there is none."""
-        return await self._database.write(lambda c: conversation_list.delete_conversation(c, conversation_id))
+
+        def delete(connection: sqlite3.Connection) -> bool:
+            was_there = conversation_list.delete_conversation(connection, conversation_id)
+            prompt_rows.sweep_unused(connection, _SWEPT)  # what its prompts alone had
+            return was_there
+
+        return await self._database.write(delete)
 
     async def count_conversations(self) -> int:
         return await self._database.read(conversation_rows.count_conversations)

@@ -110,9 +110,11 @@ def delete_conversation(connection: sqlite3.Connection, conversation_id: str) ->
     for statement in (
         f"delete from steps where run_id in {runs}",  # noqa: S608 - only text from above
         f"delete from tool_calls where run_id in {runs}",  # noqa: S608 - only text from above
+        f"delete from routing_decisions where run_id in {runs}",  # noqa: S608 - only text from above
         f"delete from runs where id in {runs}",  # noqa: S608 - only text from above
         "delete from messages where conversation_id = ?",
         "delete from sessions where conversation_id = ?",
+        "delete from log_lines where conversation_id = ?",
     ):
         connection.execute(statement, (conversation_id,))
     return bool(connection.execute("delete from conversations where id = ?", (conversation_id,)).rowcount)
