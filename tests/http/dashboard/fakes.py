@@ -32,6 +32,7 @@ from thane.memory.records import (
     RunRecord,
     SentPrompt,
 )
+from thane.memory.search import ArchiveStatistics
 from thane.models.provider import ModelInfo
 from thane.redaction import Redactor
 from thane.testing.clock import TrioClock
@@ -228,8 +229,21 @@ class FakeConversations:
         return True
 
 
+class Empty:
+    """Sessions, checkpoints and the search of an archive in which there is nothing."""
+
+    async def list(self, **_: object) -> tuple[()]:
+        await trio.lowlevel.checkpoint()
+        return ()
+
+    async def statistics(self) -> ArchiveStatistics:
+        await trio.lowlevel.checkpoint()
+        return ArchiveStatistics(0, 0, 0, None, None, {})
+
+
 class FakeArchive:
     def __init__(self) -> None:
+        self.sessions = self.checkpoints = self.search = Empty()
         self.known: dict[str, ConversationRecord] = {}
         self.said: dict[str, tuple[MessageRecord, ...]] = {}
         self.past: dict[str, RunRecord] = {}

@@ -44,9 +44,12 @@ NAV = (
     NavEntry("events", "Events", "/events"),
     NavEntry("models", "Models", "/models"),
     NavEntry("costs", "Costs", "/costs"),
+    NavEntry("archive", "Archive", "/archive"),
     NavEntry("system", "System", "/system"),
 )
 """The pages that exist; an entry's name is its icon too."""
+NAV_FIRST = 4
+"""Pages that a phone's tab bar shows; the others are under More."""
 
 
 class Pages:
@@ -68,6 +71,7 @@ class Pages:
             "state": state,
             "asset": assets.url,
             "nav": NAV,
+            "nav_first": NAV_FIRST,
             "version": rooms.version,
         }
 

@@ -10,6 +10,7 @@ from werkzeug.exceptions import NotFound
 from thane.errors import ClientError
 from thane.http.dashboard import (
     api_routes,
+    archive_routes,
     chat_routes,
     conversation_routes,
     cost_routes,
@@ -46,10 +47,12 @@ def routes(rooms: Rooms) -> Blueprint:
         api_routes,
         models_routes,
         cost_routes,
+        archive_routes,
         system_routes,
         static_routes,
     ):
         dashboard.register_blueprint(part.routes(desk))
+    dashboard.register_blueprint(archive_routes.checkpoint_routes(desk))
 
     @dashboard.errorhandler(ClientError)
     async def problem(error: ClientError) -> Response:
