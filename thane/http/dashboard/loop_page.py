@@ -42,6 +42,7 @@ class LoopView(msgspec.Struct, frozen=True):
     iterations: tuple[IterationRow, ...]
     error: str
     events: str
+    conversation: str
     parent: str
     is_parent: bool
 
@@ -59,6 +60,7 @@ def loop_view(status: LoopStatus, zone: tzinfo | None, now: float) -> LoopView:
         iterations=tuple(_iteration(each, zone) for each in status.recent_iterations),
         error=words.clean(status.last_error) if status.consecutive_errors else "",
         events=events_address(conversation=conversation, loop="" if conversation else status.id),
+        conversation=conversation,
         parent=status.parent_id or "",
         is_parent=status.parent_id is None and not status.attempts,
     )
