@@ -52,6 +52,14 @@ async def test_a_window_that_is_not_known_is_left_to_the_model_server() -> None:
     assert len(ASKED) + 1 == len(request.messages)
 
 
+async def test_the_note_of_the_last_session_stands_behind_what_is_said() -> None:
+    stage = Stage(ScriptedModel(say("Fine.")))
+    await stage.ask("hi", context=replace(CONTEXT, handoff="We chose the lamp."))
+    (request,) = stage.model.requests
+    assert "We chose the lamp." in request.messages[-1].content
+    assert "We chose the lamp." not in request.messages[0].content
+
+
 async def test_room_is_kept_for_the_answer() -> None:
     left: list[int] = []
     for tokens in (10, 1000):

@@ -55,10 +55,22 @@ type Send = Callable[[Batch], Awaitable[None]]
 type Script = Callable[[Turn, RunContext, Send], Awaitable[RunFinished | RunFailed]]
 
 
+class Handed:
+    """What the sessions of a fake archive were handed over, by conversation."""
+
+    def __init__(self, notes: dict[str, str]) -> None:
+        self._notes = notes
+
+    def handoff(self, conversation_id: str) -> str:
+        return self._notes.get(conversation_id, "")
+
+
 class FakeArchive:
     """Keeps what it is told, as the real one does. `delay` is seconds for each call; `fails` makes storing fail."""
 
     def __init__(self) -> None:
+        self.handed: dict[str, str] = {}
+        self.sessions = Handed(self.handed)
         self.records: dict[str, ConversationRecord] = {}
         self.started: list[RunRecord] = []
         self.stored: dict[str, RunRecord] = {}

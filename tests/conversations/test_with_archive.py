@@ -119,3 +119,17 @@ async def test_housekeeping_runs_are_on_disk_without_a_conversation(tmp_path: Pa
         (run,) = await archive.runs()
         assert ("title_generation", "", "done", '{"title":""}') == (run.task, run.conversation_id, run.state, run.text)
         assert 0 == await archive.count_conversations()
+
+
+async def test_the_note_of_a_closed_session_reaches_the_next(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    async def listen(turn: Turn, context: RunContext, send: Send) -> RunFinished:
+        told.append(context.handoff)
+        return await echo(turn, context, send)
+
+    async with house(tmp_path, listen) as (thane, archive):
+        first = await thane.ask(turn("one"))
+        await archive.sessions.close(first.conversation_id, "done", handoff="we chose the lamp")
+        await thane.ask(turn("one", assistant("You said one"), "two"))
+        assert ["", "we chose the lamp"] == told

@@ -170,6 +170,22 @@ async def test_a_closed_session_keeps_what_was_said_in_it(tmp_path: Path) -> Non
         assert ["one"] == await w.find("one")
 
 
+async def test_a_note_is_for_the_next_session_alone_also_after_a_restart(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await w.say("one")
+        assert "" == w.sessions.handoff("c_1")
+        await w.sessions.close("c_1", "done", handoff="we chose the lamp")
+        assert "we chose the lamp" == w.sessions.handoff("c_1")
+        await w.say("two", at=AT + 1)
+    async with world(tmp_path) as w:
+        await w.sessions.recall()
+        assert "we chose the lamp" == w.sessions.handoff("c_1")
+        await w.sessions.close("c_1", "done")
+        assert "" == w.sessions.handoff("c_1")
+        await w.sessions.recall()
+        assert "" == w.sessions.handoff("c_1")
+
+
 async def test_a_session_is_split_at_a_message(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         await w.say("one", "two", "three")

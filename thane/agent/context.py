@@ -36,6 +36,8 @@ class RunContext(msgspec.Struct, frozen=True):
     limits: RunLimits | None = None
     local_only: bool = False
     parent_run_id: str = ""
+    handoff: str = ""
+    """What the conversation's last session wants this one to be told."""
     recap: Callable[[], Awaitable[Recap]] | None = None
     """Asked only where not all of the turn's messages have room in a model's window."""
     instead_of: tuple[str, str] = ("", "")

@@ -60,13 +60,15 @@ def _listed(devices: tuple[tuple[str, str, str], ...], limit: int) -> str:
     return "\n".join(lines)
 
 
-def circumstances(now: datetime, *, area: str = "", user: str = "") -> str:
+def circumstances(now: datetime, *, area: str = "", user: str = "", handoff: str = "") -> str:
     """What is only true of this turn. To the minute, so that the steps of a turn agree."""
     facts = [f"It is {now:%A, %d %B %Y, %H:%M} ({now:%Z})." if now.tzname() else f"It is {now:%A, %d %B %Y, %H:%M}."]
     if user:
         facts.append(f"{user} is speaking.")
     if area:
         facts.append(f"The speaker is in the area {area}: what is said without a place means there.")
+    if handoff:
+        facts.append(f"The last session left this note: {handoff}")
     return f"[Circumstances, not said by the user: {' '.join(facts)}]"
 
 

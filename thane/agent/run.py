@@ -240,7 +240,7 @@ class Run:
             return
         caller = self._context.caller
         system = system_prompt(agent.house, self._context.language, overview_entities=self._settings.overview_entities)
-        facts = circumstances(agent.now(), area=caller.area, user=caller.user)
+        facts = circumstances(agent.now(), area=caller.area, user=caller.user, handoff=self._context.handoff)
         messages = self._turn.messages
         if caller.channel == "ha":
             messages = keep_of_home_prompt(messages, self._settings.ha_prompt)

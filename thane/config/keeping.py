@@ -142,6 +142,8 @@ class Archive(Section, frozen=True):
     """How much of a session a model is given to summarise it: its beginning and its end."""
     session_idle_minutes: Annotated[float, msgspec.Meta(ge=0)] = 60.0
     """A session ends after this long without a word; what comes then begins a new one. 0 never ends one for that."""
+    handoff_chars: Count = 2000
+    """Longest note that a session may leave to the next."""
     search_candidates: Count = 1000
     """The newest matches of a search that are ranked."""
     search_snippet_words: Annotated[int, msgspec.Meta(ge=1, le=64)] = 32

@@ -142,6 +142,7 @@ class Conductor:
             profile=facts.profile,
             caller=caller,
             language=caller.language or self._settings.language,
+            handoff=self._archive.sessions.handoff(conversation.record.id) if conversation is not None else "",
             recap=partial(self._recap, conversation.record.id, turn) if conversation is not None else None,
         )
         if ticket.handed:

@@ -67,6 +67,7 @@ class Archive:
 
         To be called once, before the first turn.
         """
+        await self.sessions.recall()
         error = f"Thane stopped while this turn ran; it was found unfinished at {iso(self._clock.time())}."
         return await self._database.write(lambda connection: run_rows.interrupt_open_runs(connection, error))
 

@@ -83,6 +83,15 @@ class Sessions:
         self._database = database
         self._clock = clock
         self._settings = settings
+        self._handoffs: dict[str, str] = {}
+
+    async def recall(self) -> None:
+        """Remember, after a start, what the sessions that go on now were handed over."""
+        self._handoffs = dict(await self._database.read(session_rows.handoffs))
+
+    def handoff(self, conversation_id: str) -> str:
+        """What the conversation's last session said that the present one is to be told; never blocks."""
+        return self._handoffs.get(conversation_id, "")
 
     async def list(
         self, *, conversation_id: str = "", limit: int = 50, after: SessionRecord | None = None
@@ -119,7 +128,12 @@ class Sessions:
             found = session_rows.open_session(connection, conversation_id)
             return found is not None and session_rows.end_session(connection, found[0], now, reason, handoff)
 
-        return await self._database.write(write)
+        if not await self._database.write(write):
+            return False
+        self._handoffs.pop(conversation_id, None)
+        if handoff:
+            self._handoffs[conversation_id] = handoff
+        return True
 
     async def end_idle(self) -> int:
         """Close the sessions that have been silent for `archive.session_idle_minutes`; how many there were."""
@@ -127,7 +141,10 @@ class Sessions:
         if not seconds:
             return 0
         before = self._clock.time() - seconds
-        return await self._database.write(lambda connection: session_rows.end_idle_sessions(connection, before))
+        ended = await self._database.write(lambda connection: session_rows.end_idle_sessions(connection, before))
+        if ended:
+            await self.recall()  # what those were handed over is not for the next
+        return ended
 
     async def split(self, session_id: str, message_id: str) -> SessionRecord:
         """Make the session's messages from `message_id` on a session of their own; returns that one.

@@ -83,6 +83,9 @@ def routes(rooms: Rooms) -> Blueprint:
         """Close an open session: `{"reason","handoff"}`, both optional; what `handoff` says is told to the model in the
         next one. 409 when it is closed already."""
         wanted, session = await given(_Close, rooms.settings.limits), await _known(archive, session_id)
+        if len(wanted.handoff) > rooms.settings.archive.handoff_chars:
+            most = rooms.settings.archive.handoff_chars
+            raise ClientError(f"handoff: give at most {most} characters (archive.handoff_chars)")
         open_ = session.ended_at is None
         if not open_ or not await archive.sessions.close(session.conversation_id, wanted.reason, wanted.handoff):
             raise ClientError("this session is closed already", status=409, code="session_closed")

@@ -28,6 +28,7 @@ STATEMENTS = (
     "create index sessions_by_start on sessions (started_at, id)",
     "create unique index sessions_open on sessions (conversation_id) where ended_at is null",
     "create index sessions_bare on sessions (ended_at) where summary = '' and ended_at is not null",
+    "create index sessions_handing_over on sessions (conversation_id) where handoff <> ''",
     "alter table messages add column session_id text not null default ''",
     # What was said before sessions were kept is one session of its conversation, which goes on.
     """
