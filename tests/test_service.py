@@ -8,17 +8,22 @@ import socket
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import httpx2
 import msgspec
 import pytest
 import trio
+import trio.testing
 
 from thane import service
+from thane.clock import SystemClock
 from thane.config import settings
 from thane.config.load import Loaded
+from thane.conversations.checkpointer import Checkpointer
 from thane.errors import ConfigurationError
+from thane.events.bus import EventBus
 from thane.http.ollama import app as ollama_app
 from thane.http.rooms import Rooms
 from thane.testing.fake_ollama import FakeModel, open_fake_ollama
@@ -229,3 +234,17 @@ async def test_two_on_one_database_is_refused(tmp_path: Path) -> None:
         second = configured(tmp_path)
         with pytest.RaisesGroup(ConfigurationError, flatten_subgroups=True):
             await service.serve(Loaded(second))
+
+
+async def test_a_failover_asks_for_a_checkpoint() -> None:
+    asked: list[str] = []
+    bus = EventBus(settings.Events(), SystemClock())
+    checkpointer = cast("Checkpointer", SimpleNamespace(soon=asked.append))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(service.note_failovers, bus, checkpointer)
+        await trio.testing.wait_all_tasks_blocked()
+        bus.publish("agent", "llm_retry", run_id="r_1")
+        bus.publish("agent", "llm_fallback", run_id="r_1")
+        await trio.testing.wait_all_tasks_blocked()
+        assert ["pre-failover"] == asked
+        nursery.cancel_scope.cancel()

@@ -23,9 +23,12 @@ from thane import logs
 from thane.assembly import Builder, Built
 from thane.clock import SystemClock
 from thane.config.load import Loaded
+from thane.conversations.checkpointer import Checkpointer
 from thane.conversations.compactor import Compactor
 from thane.conversations.covering import Covering
 from thane.conversations.summariser import Summariser
+from thane.events.bus import EventBus
+from thane.events.filter import EventFilter
 from thane.http.guard import guarded
 from thane.http.listeners import Listener
 from thane.http.native.app import build_native
@@ -83,6 +86,14 @@ async def serve(loaded: Loaded) -> None:
                     await _Tree(built).run(stopping.draining)
             watcher.cancel_scope.cancel()
     _log.info("stopped")
+
+
+async def note_failovers(bus: EventBus, checkpointer: Checkpointer) -> None:
+    """Ask for a checkpoint when another model takes over from one that failed: what it does may be unwelcome."""
+    with bus.subscribe(EventFilter(kinds=frozenset({"llm_fallback"}))) as subscription:
+        while True:
+            await subscription.receive()
+            checkpointer.soon("pre-failover")
 
 
 async def _learn(embedded: EmbeddedProvider, language: str) -> None:
@@ -151,6 +162,7 @@ class _Tree:
         branches["compaction"] = self._compactor().run
         if self._rooms.checkpointer is not None:
             branches["checkpoints"] = self._rooms.checkpointer.run
+            branches["checkpoints at fail-overs"] = partial(note_failovers, self._rooms.bus, self._rooms.checkpointer)
         embedded = self._catalogue.get("embedded")
         if isinstance(embedded, EmbeddedProvider):
             branches["language"] = partial(_learn, embedded, self._rooms.settings.language)
