@@ -107,3 +107,15 @@ async def test_it_runs_as_a_program():
             assert 6 == len(response.content.splitlines())
         process.send_signal(signal.SIGINT)
         assert 0 == await process.wait()
+
+
+async def test_without_a_record_it_still_tells_of_its_models() -> None:
+    async with open_fake_ollama(record=False) as fake:
+        for model in ("qwen3:4b", "none"):
+            body = msgspec.json.encode({"model": model})
+            stream = await trio.open_tcp_stream("127.0.0.1", fake.port)
+            head = f"POST /api/show HTTP/1.1\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+            await stream.send_all(head + body)
+            answer = await stream.receive_some()
+            assert (b"200 OK" if model != "none" else b"404") in answer
+            await stream.aclose()

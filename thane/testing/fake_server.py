@@ -170,7 +170,8 @@ class FakeServer(ABC):
         body = await reader.body(int(headers.get("content-length", 0)))
         request = Request(method, path, headers, None, trio.current_time(), connection)
         if body:
-            request.body = msgspec.json.decode(body, type=Any if self.record or self.reads else dict[str, msgspec.Raw])
+            skims = path == self.path and not (self.record or self.reads)  # a benchmark's long histories
+            request.body = msgspec.json.decode(body, type=dict[str, msgspec.Raw] if skims else Any)
         if self.record:
             self.requests.append(request)
             self._notice()
