@@ -21,6 +21,8 @@ _log = structlog.get_logger("thane.conversations")
 class Compacts(Protocol):
     """`thane.conversations.covering.Covering`."""
 
+    async def is_due(self, conversation_id: str) -> bool: ...
+
     async def compact(self, conversation_id: str) -> Covered: ...
 
 
@@ -44,6 +46,8 @@ class Compactor:
 
     async def _compact(self, conversation_id: str) -> None:
         try:
+            if not await self._covering.is_due(conversation_id):
+                return
             if self._checkpoint is not None:
                 await self._checkpoint()
             covered = await self._covering.compact(conversation_id)

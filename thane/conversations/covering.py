@@ -75,6 +75,11 @@ class Covering:
         await self._archive.sessions.close(conversation_id, "reset")
         return Covered(sum(not marks.is_mark(each) for each in seen))
 
+    async def is_due(self, conversation_id: str) -> bool:
+        """Whether compacting would cover as many new messages as are kept: not at every turn for two more each."""
+        covered = _divide(await self.seen(conversation_id), self._limits.compact_keep_messages)
+        return sum(not marks.is_mark(each) for each in covered) >= self._limits.compact_keep_messages
+
     async def compact(self, conversation_id: str) -> Covered:
         """Put a summary in the place of all but the last `conversations.compact_keep_messages` messages.
 
