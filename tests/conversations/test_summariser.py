@@ -102,6 +102,7 @@ async def test_a_model_that_hangs_is_given_up(tmp_path: Path, mock_clock: MockCl
             nursery.start_soon(w.summariser.look)
             await asked.wait()
             mock_clock.jump(SETTINGS.summarize_timeout + 1)
+        await w.house.conversations.wait_idle()  # its run is recorded after it was given up
         assert "hello lamp" == (await w.session()).title
         (run, _) = await w.archive.runs()
         assert "cancelled" == run.state

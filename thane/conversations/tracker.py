@@ -168,7 +168,8 @@ class Conversations:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._run_within, ticket)
-                return await last_event(ticket.batches)
+                ended = await last_event(ticket.batches)
+            return ended  # noqa: RET504 a return inside the nursery could hide how the run ended
         finally:
             ticket.batches.close()
             self._forget(ticket)
