@@ -21,7 +21,7 @@ from thane.memory import rows, sessions
 from thane.memory.checkpoints import Checkpoints
 from thane.memory.lately import Lately, read_lately
 from thane.memory.prompts import KeptPrompt, PackedPrompt, Packer, read_prompt
-from thane.memory.query import words_of
+from thane.memory.query import begun, expression, parse, words_of
 from thane.memory.records import (
     ConversationPage,
     ConversationQuery,
@@ -151,6 +151,8 @@ class Archive:
         """The conversations that fit."""
         wanted = msgspec.structs.asdict(query)
         wanted["limit"] = query.limit + 1
+        wanted["title"] = text = wanted.pop("q")
+        wanted["said"] = expression(begun(parse(text)))
         found, count = await self._database.read(lambda c: conversation_list.select_conversations(c, **wanted))
         page = found[: query.limit]
         after = (page[-1][0], page[-1][1]) if len(found) > query.limit else None

@@ -50,6 +50,11 @@ def parse(text: str) -> tuple[Term, ...]:
     return tuple(terms[:MOST_TERMS])
 
 
+def begun(terms: Sequence[Term]) -> tuple[Term, ...]:
+    """The terms with the last one a beginning: of a query that is still being typed."""
+    return (*terms[:-1], msgspec.structs.replace(terms[-1], prefix=True)) if terms else ()
+
+
 def expression(terms: Sequence[Term]) -> str:
     """The FTS5 query; "" when nothing is asked for, only things that are not wanted.
 

@@ -15,8 +15,8 @@ from thane.storage.conversation_rows import READ_CONVERSATION, Row
 
 _MESSAGES = "(select count(*) from messages where conversation_id = c.id)"
 _SAID = """
-    select 1 from messages m
-    where m.conversation_id = c.id and m.role in ('user', 'assistant') and m.content like ? escape '!'
+    select m.conversation_id from messages_words f join messages m on m.number = f.rowid
+    where messages_words match ? and m.role in ('user', 'assistant')
 """
 _RUNS = """
     own (id) as (
@@ -33,7 +33,8 @@ def select_conversations(
     *,
     ids: Sequence[str],
     channel: str,
-    q: str,
+    title: str,
+    said: str,
     updated_after: float | None,
     updated_before: float | None,
     created_after: float | None,
@@ -48,17 +49,15 @@ def select_conversations(
 ) -> tuple[list[Row], int]:
     """A page of the conversations that fit (see `ConversationQuery`), and how many fit in all.
 
-    Each row begins with what it is sorted by, for the next page to go on from.
+    `title` is looked for in titles, and `said`, an FTS5 query, in what was said: one of them is enough. Each row begins
+    with what it is sorted by, for the next page to go on from.
     """
-    likes = f"%{q.replace('!', '!!').replace('%', '!%').replace('_', '!_')}%"
+    likes = f"%{title.replace('!', '!!').replace('%', '!%').replace('_', '!_')}%"
     conditions: list[tuple[bool, str, tuple[Any, ...]]] = [
         (bool(ids), "id in (select value from json_each(?))", (msgspec.json.encode(ids).decode(),)),
         (bool(channel), "channel = ?", (channel,)),
-        (
-            bool(q),
-            f"(title like ? escape '!' or exists ({_SAID}))",
-            (likes, likes),
-        ),
+        (bool(title and said), f"(title like ? escape '!' or id in ({_SAID}))", (likes, said)),
+        (bool(title and not said), "title like ? escape '!'", (likes,)),
         (updated_after is not None, "updated_at >= ?", (updated_after,)),
         (updated_before is not None, "updated_at < ?", (updated_before,)),
         (created_after is not None, "created_at >= ?", (created_after,)),
