@@ -83,7 +83,8 @@ class Turn(msgspec.Struct, frozen=True):
     """One request for an answer. `model` is the name as the client wrote it; replies echo it.
 
     `continues` says that the client sent only what is new: what was said before in `caller.conversation_id` is put
-    before it when the turn's time has come.
+    before it when the turn's time has come. `quality_floor` (0 to 10, as models are configured) is
+    wished of the model that answers, besides the profile's.
     """
 
     messages: tuple[Message, ...]
@@ -95,6 +96,7 @@ class Turn(msgspec.Struct, frozen=True):
     continues: bool = False
     exclude_tools: tuple[str, ...] = ()
     parallel_tool_calls: bool = True  # whether one answer may call several of `tools`
+    quality_floor: int = 0
 
 
 class Usage(msgspec.Struct, frozen=True):

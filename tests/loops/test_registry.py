@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 import trio
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.loops.doubles import Events
 from thane.config import settings
@@ -116,6 +116,16 @@ async def test_a_crashing_handler_takes_nothing_else_with_it(autojump_clock: Moc
         await trio.sleep(1000)
         assert "waiting" == steady.state
         assert crashing.status().consecutive_errors > 1
+
+
+async def test_a_parents_start_is_told_before_its_childs(autojump_clock: MockClock) -> None:
+    for _ in range(8):  # trio begins tasks in any order
+        events = Events()
+        async with registry(events=events) as loops:
+            parent = loops.spawn(LoopSpec(name="owu"))
+            loops.spawn(LoopSpec(name="owu/chat", parent_id=parent.id))
+            await wait_all_tasks_blocked()
+            assert ["owu", "owu/chat"] == [data["loop_name"] for data in events.of("loop_started")]
 
 
 async def test_a_loop_is_found_by_name_and_one_whose_setup_fails_is_not_started(autojump_clock: MockClock) -> None:

@@ -12,8 +12,9 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from tests.loops.doubles import Events
 from tests.loops.test_loop import STEADY, running
 from thane.loops import iteration as iterations
-from thane.loops.iteration import Iteration, IterationFailed
+from thane.loops.iteration import EndLoop, Iteration, IterationFailed
 from thane.loops.loop import Loop, LoopSpec
+from thane.loops.pace import Pace
 from thane.loops.spec import Past, Supervision, Task
 from thane.loops.status import IterationSnapshot
 from thane.loops.task import Ask
@@ -167,6 +168,64 @@ async def test_a_trigger_ends_the_sleep_and_while_working_counts_only_where_aske
         gate.set()
         await trio.sleep(5)
     assert rounds == len(attempts)
+
+
+async def test_a_trigger_may_end_what_the_loop_does_and_have_it_begin_anew(autojump_clock: MockClock) -> None:
+    done = list[int]()
+
+    async def handler(iteration: Iteration) -> None:
+        await trio.sleep(2)
+        done.append(iteration.attempt)
+
+    async with running(make(None, handler=handler, on_retrigger="restart")) as loop:
+        await trio.sleep(1)
+        assert loop.trigger()
+        await trio.sleep(2.5)
+        status = loop.status()
+    assert ([2], "sleeping", 2, 0) == (done, status.state, status.iterations, status.consecutive_errors)
+    assert [{}, {"restarted": True}] == [each.summary for each in status.recent_iterations]
+
+
+async def test_a_trigger_may_have_another_round_beside_the_one_that_goes_on(autojump_clock: MockClock) -> None:
+    times = list[tuple[int, float]]()
+
+    async def handler(iteration: Iteration) -> None:
+        await trio.sleep(3)
+        times.append((iteration.attempt, trio.current_time()))
+
+    async with running(make(None, handler=handler, on_retrigger="spawn", pace=Pace(max_iterations=2))) as loop:
+        begun = trio.current_time()
+        await trio.sleep(1)
+        assert loop.trigger()
+        assert not loop.trigger(), "it may make no more than two attempts"
+        await trio.sleep(2.5)
+        assert "processing" == loop.status().state
+        await loop.wait_ended()
+    assert [(1, 3), (2, 4)] == [(attempt, round(at - begun)) for attempt, at in times]
+    assert "max_iterations" == loop.stop_reason
+
+
+async def test_a_round_beside_another_can_end_the_loop_and_stopping_it_stops_them_all(
+    autojump_clock: MockClock,
+) -> None:
+    async def handler(iteration: Iteration) -> None:
+        if iteration.attempt == 3:
+            raise EndLoop("enough")
+        await trio.sleep_forever()
+
+    async with running(make(None, handler=handler, on_retrigger="spawn")) as loop:
+        for _ in range(2):
+            await wait_all_tasks_blocked()
+            assert loop.trigger()
+        await loop.wait_ended()
+    assert "enough" == loop.stop_reason
+    async with running(make(None, handler=handler, on_retrigger="spawn")) as loop:
+        await wait_all_tasks_blocked()
+        assert loop.trigger()
+        await wait_all_tasks_blocked()
+        loop.stop("api")
+        await loop.wait_ended()
+    assert ("api", 2) == (loop.stop_reason, loop.status().attempts)
 
 
 async def test_a_new_name_is_told_once(autojump_clock: MockClock) -> None:

@@ -177,6 +177,14 @@ def test_where_no_model_is_able_the_nearest_answers_rather_than_nobody():
     assert "no model is able to (it cannot call tools" in routing.decision.reasoning
 
 
+def test_a_request_may_wish_for_more_quality_than_its_profile() -> None:
+    quick, good = AvailableModel(name="quick", quality=4, speed=9), AvailableModel(name="good", quality=6, speed=3)
+    both = Models(default="quick", available=(quick, good))
+    assert ["quick", "good"] == order(pick("thane:local", both))
+    assert ["good", "quick"] == order(pick("thane:local", both, quality_floor=5))
+    assert "claude" == order(pick("thane:premium", MODELS, quality_floor=1))[0], "the best stays the best"
+
+
 def test_a_model_that_keeps_failing_is_not_asked_even_when_it_is_alone():
     now = Conditions(resting={("ollama", "a"): "it failed 3 times in a row and is tried again in 12 s"})
     routing = pick("", Models(default="a"), now=now)

@@ -92,6 +92,7 @@ class Routes:
             channel=turn.caller.channel,
             language=context.language,
             local_only=context.local_only,
+            quality_floor=turn.quality_floor,
             instead_of=context.instead_of,
         )
         if profile is None:

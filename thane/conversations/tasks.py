@@ -1,7 +1,7 @@
 """Answers the tasks of loops whose work is a model's: each is a turn without a conversation, counted like any other.
 
 The reference's hints (REFERENCE 4.4) become a profile: what must stay in the house is asked of local models, a look
-from above of the best one, and whoever names a `profile` gets that.
+from above of the best one, whoever names a `profile` gets that, and a `quality_floor` is the router's to weigh.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ class TaskRunner:
             model=profile(ask.hints),
             caller=Caller(user_agent=f"loop {ask.loop_name}"),
             exclude_tools=ask.exclude_tools,
+            quality_floor=quality_floor(ask.hints),
         )
         final: object = None
         try:
@@ -74,3 +75,9 @@ def profile(hints: Mapping[str, str]) -> str:
     if hints.get("local_only") == "true":
         return LOCAL
     return BEST if hints.get("supervisor") == "true" else DEFAULT
+
+
+def quality_floor(hints: Mapping[str, str]) -> int:
+    """The quality that these hints wish for, 0 for none. One that is no whole number is none: hints are free texts."""
+    wished = hints.get("quality_floor", "").strip()
+    return int(wished) if wished.isascii() and wished.isdigit() else 0

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -60,7 +61,12 @@ class Loop:
         self._scope = trio.CancelScope()
         self._ended = trio.Event()
         self._triggered = trio.Event()
+        self._round_scope = trio.CancelScope()
+        self._spawn: Callable[[], None] | None = None  # has another iteration beside those of this round
+        self._coming = 0  # iterations that were spawned and have not begun
         self._began = False
+        self._announced = False
+        self._attempts_before = self._tally.attempts  # in an earlier life of the loop: no part of its limit
         self._state: LoopState = "pending"
         self._state_since = clock.time()
         self._state_changes = 0
@@ -81,16 +87,32 @@ class Loop:
         await self._ended.wait()
 
     def trigger(self) -> bool:
-        """End the sleep of a timer loop. While it works, `on_retrigger` says whether it goes round once more at once.
+        """End the sleep of a timer loop. While it works, `on_retrigger` says what comes of it (`LoopSpec`).
 
-        Returns whether anything comes of it.
+        Returns whether anything does.
         """
         if not self._spec.is_timer or self._ended.is_set():
             return False
-        if self._state == "processing" and self._spec.on_retrigger == "single":
-            return False
+        if self._state == "processing":
+            match self._spec.on_retrigger:
+                case "single":
+                    return False
+                case "spawn":
+                    return self._spawn_another()
+                case "restart":
+                    self._round_scope.cancel("triggered again")
+                case "queue":
+                    pass
         self._triggered.set()
         return True
+
+    def announce(self) -> None:
+        """Publish that it has started, once: whoever spawns loops does so in the order of their making, which is not
+        that in which their tasks come to run."""
+        if not self._announced:
+            self._announced = True
+            self._started_at = self._clock.time()
+            self.publish("loop_started", parent_id=self.parent_id)
 
     def rename(self, name: str, **about: object) -> None:
         """Give it another name; `about` is told along, such as the title that the name was made from."""
@@ -120,8 +142,7 @@ class Loop:
         structlog.contextvars.bind_contextvars(loop_id=self.id, loop=self.name)  # for the task, which is the loop's
         reason = "cancelled"
         try:
-            self._started_at = self._clock.time()
-            self.publish("loop_started", parent_id=self.parent_id)
+            self.announce()
             with self._scope:
                 reason = await self._live()
         finally:
@@ -152,7 +173,7 @@ class Loop:
             total_output_tokens=tally.output_tokens,
             last_input_tokens=tally.last_tokens[0],
             last_output_tokens=tally.last_tokens[1],
-            context_window=tally.context_window,
+            context_window=self._context_window(),
             last_error=tally.last_error,
             consecutive_errors=tally.errors,
             queued=0 if spec.queued is None else spec.queued(),
@@ -169,6 +190,13 @@ class Loop:
             last_supervisor_iter=tally.last_supervisor,
         )
 
+    def _context_window(self) -> int:
+        """Of the model used last. After a restart it is known as soon as its provider has answered."""
+        tally, window_of = self._tally, self._spec.window_of
+        if tally.context_window or window_of is None or not tally.recent:
+            return tally.context_window
+        return window_of(tally.recent[0].model)
+
     def _choose_handler(self, runner: Runner | None) -> Handler | None:
         if self._spec.task is None:
             return self._spec.handler
@@ -183,17 +211,14 @@ class Loop:
             self.enter("waiting")
             await trio.sleep_forever()
             raise AssertionError("unreachable")
-        attempts = 0  # in this life of the loop: what it did in one before does not count against its limit
         with trio.move_on_after(pace.max_duration_seconds or math.inf):
             while True:
                 await trio.lowlevel.checkpoint_if_cancelled()  # neither a wait nor a handler is bound to have one
-                before = self._tally.attempts
                 try:
                     pause = await self._round(handler)
                 except EndLoop as end:
                     return end.reason
-                attempts += self._tally.attempts - before
-                if pace.max_iterations and attempts >= pace.max_iterations:
+                if self._is_used_up:
                     return "max_iterations"
                 if pause is not None:
                     await self._sleep(pause)
@@ -211,10 +236,60 @@ class Loop:
                 raise
             except Exception as error:  # noqa: BLE001 the border behind which no loop's crash escapes
                 return self._fail(error, "wait", None, conversation_id="", run_id="")
+        if self._spec.on_retrigger == "spawn":
+            return await self._work_side_by_side(handler, wake)
+        return await self._work(handler, wake)
+
+    @property
+    def _is_used_up(self) -> bool:
+        """Whether it has made as many attempts as it may."""
+        most = self._spec.pace.max_iterations
+        return bool(most) and self._tally.attempts - self._attempts_before + self._coming >= most
+
+    def _spawn_another(self) -> bool:
+        if self._spawn is None or self._is_used_up:
+            return False
+        self._coming += 1
+        self._spawn()
+        return True
+
+    async def _work_side_by_side(self, handler: Handler, wake: Wake) -> float | None:
+        """An iteration, and those that are triggered meanwhile. Returns the pause after all of them: that of the last.
+
+        Raises EndLoop when one of them asks for the end; the others are stopped then.
+        """
+        pauses, ends = list[float | None](), list[EndLoop]()
+
+        async def work() -> None:
+            try:
+                pauses.append(await self._work(handler, wake))
+            except EndLoop as end:
+                ends.append(end)
+                nursery.cancel_scope.cancel("the loop ends")
+
+        async def another() -> None:
+            self._coming -= 1
+            await work()
+
+        try:
+            async with trio.open_nursery() as nursery:
+                self._spawn = lambda: nursery.start_soon(another, name=f"another iteration of {self.name}")
+                await work()
+        finally:
+            self._spawn = None
+        if ends:
+            raise ends[0]
+        return pauses[-1]
+
+    async def _work(self, handler: Handler, wake: Wake) -> float | None:
+        """One iteration. Returns the seconds to pause after it, None for no pause."""
         iteration, began = self._begin(wake), trio.current_time()
         token = iterations.current.set(iteration)
         try:
-            await handler(iteration)
+            with trio.CancelScope() as self._round_scope:
+                await handler(iteration)
+            if self._round_scope.cancelled_caught:
+                iteration.summary["restarted"] = True
         except EndLoop:
             self._complete(iteration, trio.current_time() - began, None)
             raise

@@ -74,6 +74,7 @@ class LoopRegistry:
         self._nursery.start_soon(self._run, loop, name=f"loop {spec.name}")
         self._loops[loop.id] = loop
         self._started += 1
+        loop.announce()
         return loop
 
     def get(self, loop_id: str) -> Loop | None:

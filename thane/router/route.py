@@ -145,7 +145,7 @@ _STATES: tuple[Literal["chosen", "fallback", "passed", "rejected"], ...] = ("cho
 def _judge(
     asked: Asked, profile: Profile, models: tuple[Model, ...], kind: Class, *, settings: Models, now: Conditions
 ) -> list[_Judged]:
-    floor = quality_floor(profile, models)
+    floor = quality_floor(asked, profile, models)
     judged: list[_Judged] = []
     for model in models:
         key = (model.provider, model.name)

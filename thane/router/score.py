@@ -36,12 +36,14 @@ class Asked(msgspec.Struct, frozen=True):
     language: str = "en"
     instead_of: tuple[str, str] = ("", "")  # provider and model of the one who hands this task over
     local_only: bool = False  # besides the profile's: a delegated task of a local-only turn
+    quality_floor: int = 0  # besides the profile's: what a loop wishes for its task
 
 
-def quality_floor(profile: Profile, models: tuple[Model, ...]) -> int:
+def quality_floor(asked: Asked, profile: Profile, models: tuple[Model, ...]) -> int:
+    """The quality below which a model loses points: the higher of the profile's and the request's own."""
     if profile.quality_floor == "best":
         return max((model.quality for model in models), default=10)
-    return profile.quality_floor
+    return max(profile.quality_floor, asked.quality_floor)
 
 
 def score(
