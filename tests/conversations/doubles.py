@@ -321,6 +321,7 @@ async def rooms(
     models: settings.Models | None = None,
     publisher: Publisher | None = None,
     seed: int = 0,
+    context_of: Callable[[str], int] = lambda _: 0,
     **limits: Any,
 ) -> AsyncGenerator[Rooms]:
     """The tracker on its doubles. `limits` are settings of `conversations`."""
@@ -342,6 +343,7 @@ async def rooms(
             events=events,
             clock=clock,
             ids=ids,
+            context_of=context_of,
         ) as conversations,
     ):
         yield Rooms(conversations, loops, archive, agent, kept)

@@ -14,7 +14,7 @@ from thane.conversations.revival import past
 from thane.loops.status import LoopStatus
 from thane.memory.lately import Lately, LateRun
 from thane.memory.records import ConversationRecord
-from thane.turn import RunFinished, Turn, Usage
+from thane.turn import ModelFinished, ModelStarted, RunFinished, Turn, Usage
 
 
 async def thinks(_turn: Turn, context: RunContext, _send: Send) -> RunFinished:
@@ -32,7 +32,6 @@ def without_ids(status: LoopStatus) -> LoopStatus:
         started_at="",
         last_wake_at="",
         state_since=0,
-        context_tokens=0,
         config={},
         recent_iterations=tuple(msgspec.structs.replace(each, started_at="") for each in recent),
     )
@@ -56,6 +55,24 @@ async def test_a_recent_conversations_loop_comes_back_with_its_title_tokens_and_
         assert before.recent_conv_ids[0] == again.conversation_id
         assert 3 == thane.loops.statuses()[-1].iterations
         assert 3 == len(await archive.runs()), "no turn is invented"
+
+
+async def test_how_full_the_models_context_was_comes_back_too(tmp_path: Path) -> None:
+    async def steps(_turn: Turn, context: RunContext, send: Send) -> RunFinished:
+        for step, tokens in ((1, 100), (2, 140)):
+            await send((ModelStarted(step, "m", "p", 1, 0, tokens, ""),))
+            await send((ModelFinished(step, "m", "p", Usage(tokens, 10), "stop", 0.1),))
+        return msgspec.structs.replace(finished(context, "yes"), usage=Usage(240, 20), model="m")
+
+    async with house(tmp_path, steps) as (thane, _):
+        await thane.ask(turn("one"))
+        assert 150 == thane.loops.statuses()[-1].context_tokens
+    window = {"m": 0}
+    async with house(tmp_path, steps, seed=1, context_of=window.__getitem__) as (thane, _):
+        status = thane.loops.statuses()[-1]
+        assert (150, 0) == (status.context_tokens, status.context_window)
+        window["m"] = 8192  # its server has answered
+        assert 8192 == thane.loops.statuses()[-1].context_window
 
 
 async def test_the_one_that_was_used_last_makes_room_last(tmp_path: Path) -> None:

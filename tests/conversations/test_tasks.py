@@ -9,7 +9,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.conversations.doubles import Gate, Send, echo, rooms, turn
 from thane.agent.context import RunContext
-from thane.conversations.tasks import profile
+from thane.conversations.tasks import profile, quality_floor
+from thane.errors import ClientError
 from thane.loops.loop import LoopSpec
 from thane.loops.pace import Pace
 from thane.loops.spec import Task
@@ -85,6 +86,24 @@ def test_hints_become_a_profile(hints: dict[str, str], expected: str) -> None:
     assert expected == profile(hints)
 
 
+@pytest.mark.parametrize(("hints", "expected"), [({}, 0), ({"quality_floor": "6"}, 6), ({"quality_floor": "high"}, 0)])
+def test_a_wish_for_quality_is_a_number_or_none(hints: dict[str, str], expected: int) -> None:
+    assert expected == quality_floor(hints)
+
+
+async def test_the_quality_that_a_loop_wishes_for_reaches_its_turn(autojump_clock: MockClock) -> None:
+    floors = list[int]()
+
+    async def answer(turn: Turn, context: RunContext, send: Send) -> RunFinished:
+        floors.append(turn.quality_floor)
+        return await echo(turn, context, send)
+
+    async with rooms(answer) as thane:
+        loop = thane.loops.spawn(LoopSpec(name="watch", task=Task(text="look", quality_floor=6), pace=ONCE))
+        await loop.wait_ended()
+    assert [6] == floors
+
+
 async def test_turns_that_wait_are_told_when_they_move_up(autojump_clock: MockClock) -> None:
     gate = Gate()
     async with rooms(gate) as thane, trio.open_nursery() as nursery:
@@ -111,6 +130,40 @@ async def test_turns_that_wait_for_a_slot_are_told_when_they_move_up(autojump_cl
         gate.open.set()
         await trio.sleep(1)
         assert [2, 1] == [data["position"] for data in thane.events.of("loop_queued") if data["run_id"] == third]
+
+
+async def test_so_many_at_the_front_are_told_each_step_as_the_setting_says(autojump_clock: MockClock) -> None:
+    gate = Gate()
+    async with rooms(gate, max_running=1, told_places=1) as thane, trio.open_nursery() as nursery:
+        for text in ("one", "two", "three", "four"):
+            nursery.start_soon(thane.ask, turn(text))
+            await wait_all_tasks_blocked()
+        first, third = (thane.conversations.running()[place].run_id for place in (1, 3))
+        assert thane.conversations.cancel(first, "api")
+        await wait_all_tasks_blocked()
+        assert [3] == [data["position"] for data in thane.events.of("loop_queued") if data["run_id"] == third]
+        assert 1 == thane.events.of("loop_queued")[-1]["position"]
+        gate.open.set()
+
+
+async def test_when_too_many_wait_in_all_the_next_is_refused_with_503(autojump_clock: MockClock) -> None:
+    gate = Gate()
+    async with rooms(gate, max_running=1, max_waiting=2) as thane, trio.open_nursery() as nursery:
+        for text in ("one", "two", "three"):
+            nursery.start_soon(thane.ask, turn(text))
+            await wait_all_tasks_blocked()
+        loops = len(thane.loops.statuses())
+        with pytest.raises(ClientError) as refused:
+            await thane.ask(turn("four"))
+        assert (503, "overloaded", True) == (
+            refused.value.status,
+            refused.value.code,
+            (refused.value.retry_after or 0) > 0,
+        )
+        assert loops == len(thane.loops.statuses()), "a refused turn leaves no loop"
+        gate.open.set()
+        await trio.sleep(1)
+        await thane.ask(turn("five"))
 
 
 async def test_a_better_title_is_the_loops_too(autojump_clock: MockClock) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import trio
@@ -21,11 +22,11 @@ from thane.turn import RunFinished, Turn
 
 
 @asynccontextmanager
-async def house(path: Path, script: Script = echo, seed: int = 0) -> AsyncGenerator[tuple[Rooms, Archive]]:
+async def house(path: Path, script: Script = echo, seed: int = 0, **more: Any) -> AsyncGenerator[tuple[Rooms, Archive]]:
     async with open_database(path / "thane.db", Storage()) as database:
         archive = Archive(database, SystemClock())
         await archive.recover()
-        async with rooms(script, archive=archive, seed=seed) as found:
+        async with rooms(script, archive=archive, seed=seed, **more) as found:
             yield found, archive
 
 

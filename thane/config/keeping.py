@@ -41,6 +41,10 @@ class Conversations(Section, frozen=True):
     """Turns that may wait in one conversation; more are refused with 429."""
     max_running: Count = 256
     """Turns that run at the same time in all; more wait."""
+    max_waiting: Count = 512
+    """Turns that may wait in all because so many run; more are refused with 503."""
+    told_places: Count = 10
+    """Of the turns that wait because so many run, so many at the front are told each step forward."""
     reply_batches: Count = 64
     """Pieces of an answer that may wait for a slow client before the model is slowed down."""
     home_assistant_idle_seconds: Seconds = 600.0

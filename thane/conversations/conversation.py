@@ -20,19 +20,30 @@ from thane.memory.records import ConversationRecord, TitleBy
 RETRY_SECONDS = 2.0
 """When a refused client may try again: about the length of a short turn."""
 
-_TOLD_PLACES = 10  # of all that wait for a slot: further back each step forward is no news, and would be many events
-
 
 class Slots:
     """How many turns run at a time in all. First come, first served.
 
-    `moved` is told of the first that wait, and their places from 1, whenever one before them has gone.
+    `moved` is told of the first that wait, and their places from 1, whenever one before them has gone. Not of all:
+    further back each step forward is no news, and would be as many events as turns wait.
     """
 
-    def __init__(self, total: int, moved: Callable[[Ticket, int], None] | None = None) -> None:
-        self._limiter = trio.CapacityLimiter(total)
+    def __init__(self, limits: settings.Conversations, moved: Callable[[Ticket, int], None] | None = None) -> None:
+        self._limiter = trio.CapacityLimiter(limits.max_running)
+        self._most = limits.max_waiting
+        self._told = limits.told_places
         self._moved = moved
         self._line: dict[Ticket, None] = {}
+
+    def check_room(self) -> None:
+        """Raise ClientError (503) when as many turns wait for a slot as may."""
+        if len(self._line) >= self._most:
+            raise ClientError(
+                f"Thane has {self._most} turns waiting already. Try again later.",
+                status=503,
+                code="overloaded",
+                retry_after=RETRY_SECONDS,
+            )
 
     def acquire_nowait(self, ticket: Ticket) -> bool:
         try:
@@ -63,7 +74,7 @@ class Slots:
 
     def _tell_places(self, first: int) -> None:
         if self._moved is not None:
-            for place, ticket in enumerate(islice(self._line, first, _TOLD_PLACES), first + 1):
+            for place, ticket in enumerate(islice(self._line, first, self._told), first + 1):
                 self._moved(ticket, place)
 
     def places(self) -> dict[Ticket, int]:

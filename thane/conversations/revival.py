@@ -26,6 +26,7 @@ def past(lately: Lately) -> Past:
         conversations=(lately.record.id,) if lately.runs else (),
         recent=tuple(recent),
         last_wake_at=lately.runs[0].started_at if lately.runs else None,
+        context_tokens=next((run.context_tokens for run in lately.runs if run.context_tokens), 0),
     )
 
 

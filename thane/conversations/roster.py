@@ -27,7 +27,8 @@ _AFTER_CRASH = Pace(sleep_min_seconds=0.1, sleep_default_seconds=0.25, sleep_max
 
 
 class Roster:
-    """Live conversations by id. `run` takes one turn of one; `ended` is told when a loop has ended, and why."""
+    """Live conversations by id. `run` takes one turn of one; `ended` is told when a loop has ended, and why.
+    `context_of` tells how many tokens a model can take."""
 
     def __init__(
         self,
@@ -37,12 +38,14 @@ class Roster:
         *,
         run: Callable[[Conversation, Iteration], Awaitable[object]],
         ended: Callable[[Conversation, str], None],
+        context_of: Callable[[str], int],
     ) -> None:
         self._limits = limits
         self._loops = loops
         self._slots = slots
         self._run = run
         self._told_ended = ended
+        self._context_of = context_of
         self._parents: dict[Channel, Loop] = {}
         self._live: dict[str, Conversation] = {}  # the one that was used last comes last
         for channel in CHANNELS:
@@ -101,6 +104,7 @@ class Roster:
                 metadata=conversation.about,
                 ended=partial(self._ended, conversation),
                 queued=lambda: conversation.queued,
+                window_of=self._context_of,
                 past=before or Past(),
             )
         )

@@ -113,8 +113,10 @@ class Conversations:
             context_of=context_of,
             outgrown=self._note_outgrown,
         )
-        self._slots = Slots(self._limits.max_running, self._moved)
-        self._live = Roster(self._limits, loops, self._slots, run=self._run_turn, ended=self._ended)
+        self._slots = Slots(self._limits, self._moved)
+        self._live = Roster(
+            self._limits, loops, self._slots, run=self._run_turn, ended=self._ended, context_of=context_of
+        )
         self.shelf = Shelf(archive, self._live, remembered, loops, events, cancel=self._cancel_all)
         self._tickets: dict[str, tuple[Ticket, Conversation | None]] = {}
         self._idle = trio.Event()
@@ -126,7 +128,8 @@ class Conversations:
         """Accept a turn and let it run. Leaving the block before its end cancels it. `within` is the iteration of a
         loop that asks by itself: its turn belongs to no conversation, and is told as the iteration's.
 
-        Raises ClientError: 429 `queue_full` when too many turns of the conversation wait, 503 while draining.
+        Raises ClientError: 429 `queue_full` when too many turns of the conversation wait, 503 `overloaded` when
+        too many wait in all, and 503 while draining.
         """
         ticket = await self._accept(turn) if within is None else self._accept_own(turn, within)
         facts, finished = ticket.recorder.facts, False
@@ -443,6 +446,7 @@ class Conversations:
                 code="draining",
                 retry_after=_DRAINING_RETRY_SECONDS,
             )
+        self._slots.check_room()
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ from thane.loops.status import IterationSnapshot
 type Handler = Callable[[Iteration], Awaitable[object]]
 type Wait = Callable[[], Awaitable[Wake]]
 type TaskBuilder = Callable[[Iteration], Awaitable[str]]
-type Retrigger = Literal["single", "queue"]
+type Retrigger = Literal["single", "restart", "queue", "spawn"]
 
 
 class Supervision(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +68,7 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
     conversations: tuple[str, ...] = ()
     recent: tuple[IterationSnapshot, ...] = ()
     last_wake_at: float | None = None
-    context_window: int = 0
+    context_tokens: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,9 @@ class LoopSpec:
 
     `setup` is called before the loop is started and may raise, which refuses it. `after` is given each iteration that
     succeeded; what it raises is logged. `ended` is called once with the reason, whatever ended the loop, and must not
-    block or raise. `on_retrigger` says what a trigger does while the loop works: nothing, or another round after it.
+    block or raise. `on_retrigger` says what a trigger does while a timer loop works: `single` nothing; `queue` has
+    another round after this one; `restart` ends this one, which is no failure, and has another; `spawn` has another
+    beside it, and the loop sleeps when all have ended.
     """
 
     name: str
@@ -93,6 +95,7 @@ class LoopSpec:
     after: Handler | None = None
     ended: Callable[[str], None] | None = None
     queued: Callable[[], int] | None = None  # how many things wait for this loop
+    window_of: Callable[[str], int] | None = None  # how many tokens a model can take, 0 where that is not known
     past: Past = field(default_factory=Past)
 
     @property

@@ -26,8 +26,8 @@ class Tally:
         self.last_tokens = (last.input_tokens, last.output_tokens) if last else (0, 0)
         self.last_wake_at = past.last_wake_at
         self.last_supervisor = 0
-        self.context_tokens = 0
-        self.context_window = past.context_window
+        self.context_tokens = past.context_tokens
+        self.context_window = 0
         self.last_error = last.error if last else ""
         self.errors = 0
         self.conversations: deque[str] = deque(past.conversations[:recent], maxlen=recent)

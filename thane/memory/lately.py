@@ -27,6 +27,8 @@ class LateRun(msgspec.Struct, frozen=True):
     cancelled_by: str
     tools_used: dict[str, int]
     cost_usd: float | None = None
+    context_tokens: int = 0
+    """Of its last prompt and the answer to it."""
 
 
 class Lately(msgspec.Struct, frozen=True):
@@ -52,12 +54,14 @@ async def read_lately(database: Database, *, since: float, most: int, runs: int)
         ids = [record.id for record in records]
         sums = {row[0]: row[1:] for row in lately_rows.totals(connection, ids)}
         late = lately_rows.last_runs(connection, ids, runs)
+        run_ids = [row[1] for row in late]
         tools: dict[str, dict[str, int]] = {}
-        for run_id, name, times in lately_rows.tools_used(connection, [row[1] for row in late]):
+        for run_id, name, times in lately_rows.tools_used(connection, run_ids):
             tools.setdefault(run_id, {})[name] = times
+        contexts = dict(lately_rows.last_steps(connection, run_ids))
         by_conversation: dict[str, list[LateRun]] = {}
         for row in late:
-            by_conversation.setdefault(row[0], []).append(_run(row, tools))
+            by_conversation.setdefault(row[0], []).append(_run(row, tools, contexts))
         return tuple(
             _conversation(record, sums.get(record.id, (0, 0, 0, 0, 0.0)), tuple(by_conversation.get(record.id, ())))
             for record in records
@@ -66,11 +70,22 @@ async def read_lately(database: Database, *, since: float, most: int, runs: int)
     return await database.read(collect)
 
 
-def _run(row: lately_rows.Row, tools: Mapping[str, dict[str, int]]) -> LateRun:
+def _run(row: lately_rows.Row, tools: Mapping[str, dict[str, int]], contexts: Mapping[str, int]) -> LateRun:
     _, id_, state, started_at, duration, model, input_tokens, output_tokens, error, cancelled_by, cost = row
     used = tools.get(id_, {})
     return LateRun(
-        id_, state, started_at, duration, model, input_tokens, output_tokens, error, cancelled_by, used, cost
+        id_,
+        state,
+        started_at,
+        duration,
+        model,
+        input_tokens,
+        output_tokens,
+        error,
+        cancelled_by,
+        used,
+        cost,
+        contexts.get(id_, 0),
     )
 
 

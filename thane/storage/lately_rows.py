@@ -49,5 +49,16 @@ def tools_used(connection: sqlite3.Connection, run_ids: Sequence[str]) -> list[R
     ).fetchall()
 
 
+def last_steps(connection: sqlite3.Connection, run_ids: Sequence[str]) -> list[Row]:
+    """(run, tokens of its last step's prompt and answer)."""
+    return connection.execute(
+        f"""
+        select run_id, input_tokens + output_tokens from steps as one where run_id in ({_marks(run_ids)})
+        and place = (select max(place) from steps where run_id = one.run_id)
+        """,  # noqa: S608 - only marks
+        tuple(run_ids),
+    ).fetchall()
+
+
 def _marks(values: Sequence[str]) -> str:
     return ", ".join("?" * len(values))
