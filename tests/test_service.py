@@ -103,6 +103,29 @@ async def test_what_was_said_and_told_is_there_after_a_restart(tmp_path: Path) -
     ]
 
 
+async def counters_once_asked(client: httpx2.AsyncClient, native: str) -> dict[str, Any]:
+    """The counters, once the model server has told what it has."""
+    with trio.fail_after(10):
+        while True:
+            counted = (await client.get(f"{native}/v1/system")).json()["statistics"]
+            if counted["catalogue"]["models"] > 1:
+                return counted
+            await trio.sleep(0.01)
+
+
+async def test_every_long_lived_part_has_its_counters(tmp_path: Path) -> None:
+    async with open_fake_ollama(models=(FakeModel("qwen3:4b"),)) as fake:
+        chosen = configured(tmp_path, models=settings.Models(default="qwen3:4b", ollama_url=fake.url))
+        native = f"http://127.0.0.1:{chosen.listen.port}"
+        async with serving(chosen) as client:
+            await answers(client, f"http://127.0.0.1:{chosen.ollama_api.port}/api/tags")
+            counted = await counters_once_asked(client, native)
+    assert {"native", "ollama"} == set(counted["listeners"])
+    assert counted["listeners"]["ollama"]["requests"] >= 1
+    assert {"ollama": {"running": 0, "waiting": 0}} == counted["providers"]
+    assert {"providers": 2, "models": 2, "local": 2} == counted["catalogue"]
+
+
 async def test_the_ollama_api_may_share_the_native_port(tmp_path: Path) -> None:
     chosen = configured(tmp_path)
     alone = msgspec.structs.replace(chosen, ollama_api=settings.OllamaApi(port=0))

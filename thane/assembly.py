@@ -28,6 +28,7 @@ from thane.home.house import House
 from thane.http import listeners
 from thane.http.listeners import Listener
 from thane.http.rooms import Rooms
+from thane.http.server import Server
 from thane.ids import Ids
 from thane.journal.index import Journal, open_journal
 from thane.journal.line import Lines
@@ -67,6 +68,8 @@ class Built:
     ollama: Listener | None
     journal: Journal
     retention: Retention
+    servers: dict[str, Server]
+    """Of each listener that is up, by its name: for the statistics. Whoever starts one puts it in."""
 
 
 class Builder:
@@ -154,6 +157,7 @@ class Builder:
             tools.register(Delegate(settings.delegation, conversations.perform))
         supervisor = Supervisor(settings.supervisor, bus, self._random)
         checkpointer = Checkpointer(archive.checkpoints, settings.checkpoints, conversations=conversations, events=bus)
+        servers = dict[str, Server]()
         rooms = Rooms(
             settings=settings,
             clock=self._clock,
@@ -170,6 +174,9 @@ class Builder:
                 "events": bus.statistics,
                 "journal": journal.statistics,
                 "database": database.statistics,
+                "listeners": lambda: {name: server.statistics() for name, server in servers.items()},
+                "providers": catalogue.provider_statistics,
+                "catalogue": catalogue.statistics,
                 "restarts": lambda: supervisor.restarts,
             },
             ledger=ledger,
@@ -185,7 +192,7 @@ class Builder:
             provider=catalogue.get,
         )
         retention = Retention(database, settings.runs, bus, self._clock)
-        return Built(rooms, supervisor, catalogue, native, ollama, journal, retention)
+        return Built(rooms, supervisor, catalogue, native, ollama, journal, retention, servers)
 
     async def _bind(self) -> tuple[Listener, Listener | None]:
         native = listeners.bind_native(self._settings.listen)

@@ -35,6 +35,7 @@ from thane.http.native.app import build_native
 from thane.http.ollama.app import build_ollama
 from thane.http.quart_app import ThaneApp
 from thane.http.rooms import Rooms
+from thane.http.server import Server
 from thane.http.server import serve as serve_http
 from thane.http.site import ASGIApp
 from thane.journal.line import Lines
@@ -103,6 +104,18 @@ async def _learn(embedded: EmbeddedProvider, language: str) -> None:
     gc.set_threshold(_COLLECTED_AFTER)
 
 
+class _Noting:
+    """A `trio.TaskStatus` that only hands on what has started: without a nursery around it, whose exception groups the
+    supervisor would have to take apart."""
+
+    def __init__(self, keep: Callable[[Server], None]) -> None:
+        self._keep = keep
+
+    def started(self, value: Server | None = None) -> None:
+        if value is not None:
+            self._keep(value)
+
+
 class _Tree:
     """Runs what was built: every branch under the supervisor, until the shutdown."""
 
@@ -114,6 +127,7 @@ class _Tree:
         self._journal = built.journal
         self._ollama = built.ollama
         self._retention = built.retention
+        self._servers = built.servers
 
     async def run(self, draining: trio.Event) -> None:
         """Serve until `draining` is set, then let running turns finish."""
@@ -196,6 +210,7 @@ class _Tree:
             grace_seconds=settings.shutdown.grace_seconds + _LAST_WRITES_SECONDS,
             ids=rooms.ids,
             clock=rooms.clock,
+            task_status=_Noting(partial(self._servers.__setitem__, listener.name)),
         )
 
     def _announce(self) -> None:

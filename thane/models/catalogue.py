@@ -12,9 +12,17 @@ import msgspec
 from thane.config.servers import model_servers
 from thane.config.settings import AvailableModel, Settings
 from thane.models.names import runs_elsewhere
-from thane.models.provider import ModelInfo, Provider
+from thane.models.provider import Counting, ModelInfo, Provider
 
 _DEFAULTS = Settings()
+
+
+class CatalogueStatistics(msgspec.Struct, frozen=True):
+    """`models` counts those that are known, of all providers; `local` those of them that run in this house."""
+
+    providers: int
+    models: int
+    local: int
 
 
 class Catalogue:
@@ -47,6 +55,14 @@ class Catalogue:
     def context_of(self, model: str) -> int:
         """How many tokens a model of this name can take; 0 where that is not known."""
         return next((info.context_tokens for info in self.known() if info.name == model), 0)
+
+    def statistics(self) -> CatalogueStatistics:
+        known = self.known()
+        return CatalogueStatistics(len(self._providers), len(known), sum(info.local for info in known))
+
+    def provider_statistics(self) -> dict[str, object]:
+        """The counters of each provider that has some, by its name."""
+        return {name: each.statistics() for name, each in self._providers.items() if isinstance(each, Counting)}
 
     async def ask(self, provider: Provider) -> None:
         """Ask one of the providers what it has now. Raises ModelError when it cannot be asked."""

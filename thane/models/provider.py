@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -95,6 +95,15 @@ class ModelError(DependencyError):
         super().__init__(message, dependency=dependency, temporary=temporary)
         self.status = status
         self.retry_after = retry_after
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """A provider that tells how it stands: one with a server behind it, whose places are few."""
+
+    def statistics(self) -> object:
+        """A struct of counters."""
+        ...
 
 
 class Provider(Protocol):
