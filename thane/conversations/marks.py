@@ -39,6 +39,16 @@ def is_mark(record: MessageRecord) -> bool:
     return record.key.startswith(_BEGINNING)
 
 
+def covered(record: MessageRecord) -> str:
+    """The key of the last message that a mark covers; "" of what is no mark."""
+    return record.parent_key.removeprefix(OVER) if is_mark(record) else ""
+
+
+def is_reset(record: MessageRecord) -> bool:
+    """Whether it is a mark from which on a model is shown nothing of what was before."""
+    return record.key.startswith(f"{_BEGINNING}reset:")
+
+
 def recap(records: Sequence[MessageRecord], keys: Sequence[str]) -> Recap:
     """What the latest summary over a history says, and how many of its messages it covers. `keys` are the history's."""
     places = {OVER + key: place for place, key in enumerate(keys)}
@@ -67,4 +77,4 @@ def shown(records: Sequence[MessageRecord], path: Sequence[MessageRecord]) -> tu
         return tuple(path)
     latest = found[-1]
     rest = tuple(path[places[latest.parent_key] + 1 :])
-    return rest if latest.key.startswith(f"{_BEGINNING}reset:") else (latest, *rest)
+    return rest if is_reset(latest) else (latest, *rest)

@@ -102,8 +102,8 @@ def test_states_say_what_happens_next() -> None:
 
 
 def test_context_is_in_per_cent_and_unknown_without_a_window() -> None:
-    full = chat(1, last_input_tokens=3800, context_window=10_000)
-    root = tree([channel(), full, chat(2, last_input_tokens=3800)])
+    full = chat(1, context_tokens=3800, context_window=10_000)
+    root = tree([channel(), full, chat(2, context_tokens=3800)])
     assert [node.context for node in root.children[0].children] == [38, None]
 
 
@@ -126,7 +126,7 @@ def test_states_are_counted_with_those_that_are_folded() -> None:
 
 
 def test_labels_say_each_thing_once_and_never_tick() -> None:
-    root = tree([channel(), chat(1, last_input_tokens=38, context_window=100)])
+    root = tree([channel(), chat(1, context_tokens=38, context_window=100)])
     assert root.children[0].children[0].label == "Chat 1, waiting, context 38 percent"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from thane.conversations.marks import mark
 from thane.http.dashboard.thread import Shown, Ways, branch, thread
 from thane.memory.records import MessageRecord, RunRecord, ToolCallRecord
 from thane.turn import Message, ToolCall, Usage
@@ -77,3 +78,13 @@ def test_the_time_is_told_at_first_and_after_a_long_pause() -> None:
     shown = thread((ONE, ANSWER, late), (ONE, ANSWER, late), {})
     assert [AT, None, AT + 3600] == [each.at for each in shown]
     assert isinstance(shown[0], Shown)
+
+
+def test_a_mark_stands_where_it_covers_to_and_hides_nothing() -> None:
+    summary = mark("summary", ANSWER, "[Conversation Summary]\nThey said yes.", id_="m_s", at=AT + 1)
+    reset = mark("reset", MORE, "", id_="m_r", at=AT + 2)
+    records = (ONE, ANSWER, MORE, summary, reset)
+    shown = thread(records, branch(records), {})
+    assert ["one", "yes", "They said yes.", "more", ""] == [each.text for each in shown]
+    assert ["", "", "Compacted", "", "Begun"] == [each.mark.partition(":")[0].partition(" ")[0] for each in shown]
+    assert (ONE, AGAIN) == branch((*TREE, mark("reset", ANSWER, "", id_="m_r", at=AT + 2)))

@@ -176,9 +176,9 @@ class ConversationPage:
 
 def _context(status: LoopStatus | None) -> int | None:
     """How full the model's context was, in per cent."""
-    if status is None or not status.context_window or not status.last_input_tokens:
+    if status is None or not status.context_window or not status.context_tokens:
         return None
-    return min(100, round(100 * status.last_input_tokens / status.context_window))
+    return min(100, round(100 * status.context_tokens / status.context_window))
 
 
 def _facts(record: ConversationRecord, runs: tuple[RunRecord, ...]) -> list[str]:

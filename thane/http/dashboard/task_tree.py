@@ -170,9 +170,9 @@ def _sub(status: LoopStatus, runs: Sequence[LiveRun], facts: TreeFacts) -> str:
 
 
 def _context(status: LoopStatus) -> int | None:
-    if not status.context_window or not status.last_input_tokens:
+    if not status.context_window or not status.context_tokens:
         return None
-    return min(100, round(100 * status.last_input_tokens / status.context_window))
+    return min(100, round(100 * status.context_tokens / status.context_window))
 
 
 def _turn(run: LiveRun, facts: TreeFacts) -> TreeNode:

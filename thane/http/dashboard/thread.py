@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from thane.conversations import marks
 from thane.conversations.branches import newest_below, path_to, siblings
 from thane.http.dashboard import words
 from thane.http.dashboard.chat_log import Chip
@@ -29,7 +30,8 @@ class Ways(msgspec.Struct, frozen=True):
 class Shown(msgspec.Struct, frozen=True):
     """One message of a person, or one answer with the tools before it. `at` is only given after a long pause.
 
-    `run_id` and `figures` tell how an answer came about; `problem` why there is none, or not all of one.
+    `run_id` and `figures` tell how an answer came about; `problem` why there is none, or not all of one. With a `mark`
+    it is neither of both, but says what a model is shown of all before it: `text`, or nothing.
     """
 
     mine: bool
@@ -43,14 +45,20 @@ class Shown(msgspec.Struct, frozen=True):
     model: str = ""
     problem: str = ""
     ways: Ways | None = None
+    mark: str = ""
+
+
+_RESET = "Begun anew: the model sees nothing of what is above"
+_SUMMARY = "Compacted: in place of what is above the model sees a summary"
 
 
 def branch(records: Sequence[MessageRecord], at: str = "") -> tuple[MessageRecord, ...]:
     """The branch last spoken in, or that which goes through the message with the id `at`."""
-    chosen = next((record for record in records if record.id == at), None)
+    said = marks.without_marks(records)
+    chosen = next((record for record in said if record.id == at), None)
     if chosen is not None:
-        return path_to(records, newest_below(records, chosen))
-    return path_to(records, records[-1]) if records else ()
+        return path_to(said, newest_below(said, chosen))
+    return path_to(said, said[-1]) if said else ()
 
 
 def thread(
@@ -58,6 +66,7 @@ def thread(
 ) -> list[Shown]:
     """What is shown of a branch; `records` are all messages of the conversation."""
     shown = list[Shown]()
+    over = {marks.covered(record): record for record in records if marks.is_mark(record)}  # the latest of each place
     last_at = path[0].at if path else 0.0
     for question, rest in _turns(path):
         if question is not None:
@@ -67,6 +76,7 @@ def thread(
         of_turn = [runs[id_] for id_ in dict.fromkeys(each.run_id for each in of_it) if id_ in runs]
         if rest or any(run.state not in ("queued", "running", "done") for run in of_turn):
             shown.append(_answer(records, rest, of_turn))
+        shown += [_mark(over[record.key]) for record in of_it if record.key in over]
         last_at = rest[-1].at if rest else question.at if question else last_at
     return shown
 
@@ -81,6 +91,13 @@ def _turns(path: Sequence[MessageRecord]) -> list[tuple[MessageRecord | None, li
         else:
             turns.append((None, [record]))
     return turns
+
+
+def _mark(record: MessageRecord) -> Shown:
+    if marks.is_reset(record):
+        return Shown(mine=False, text="", mark=_RESET)
+    text = record.message.content.removeprefix(marks.SUMMARY_HEADING).strip()
+    return Shown(mine=False, text=text, mark=_SUMMARY, run_id=record.id)
 
 
 def _question(records: Sequence[MessageRecord], record: MessageRecord, at: float | None) -> Shown:
