@@ -10,7 +10,7 @@ from thane.config.settings import AvailableModel
 from thane.models.provider import ModelError
 from thane.router.decision import Decision
 from thane.testing.scripted_model import ScriptedModel, calls, say
-from thane.turn import ModelFailed, ModelFinished, ModelStarted, Routed, Text
+from thane.turn import Caller, ModelFailed, ModelFinished, ModelStarted, Routed, Text
 
 GONE = ModelError("It does not answer.", dependency="ollama")
 BUSY = ModelError("busy", dependency="ollama", status=503)
@@ -187,8 +187,26 @@ async def test_without_money_a_model_that_costs_nothing_answers() -> None:
     stage, _ = two(ScriptedModel(say("x")), lan(say("For free.")))
     assert "For free." == (await within(Budget(0), stage).answered()).text
     alone = within(Budget(0), Stage(ScriptedModel(say("x"))))
-    assert "Today's budget is used up." == (await alone.failed()).message
+    end = await alone.answered()
+    assert ("Today's budget is used up.", "budget", "") == (end.text, end.finish_reason, end.model)
     assert 1 == len(alone.agent.routes.budget.told)  # type: ignore[attr-defined]  # the double
+
+
+async def test_a_budget_that_is_spent_before_the_turn_is_said_and_no_model_has_answered() -> None:
+    stage, notes = within(Budget(0), Stage(ScriptedModel(say("x")))), Notes()
+    stage.agent.decisions = notes
+    await stage.answered()
+    outcome = notes.all[-1].outcome
+    assert outcome is not None
+    assert (False, "budget", "") == (outcome.success, outcome.failure, outcome.model)
+
+
+async def test_housekeeping_never_takes_the_sentence_of_a_budget_for_its_answer() -> None:
+    before = within(Budget(0), Stage(ScriptedModel(say("x"))))
+    assert "Today's budget is used up." == (await before.failed(caller=Caller(task="title_generation"))).message
+    named = within(Budget(0), Stage(ScriptedModel(say("x"))))
+    named.agent.routes.budget.paid_stop = lambda *_: ""  # type: ignore[method-assign]  # it is spent after the choice
+    assert "Today's budget is used up." == (await named.failed(caller=Caller(task="title_generation"))).message
 
 
 async def test_a_profile_may_name_models_that_are_not_among_the_candidates() -> None:

@@ -138,6 +138,7 @@ def test_the_servers_words_are_shown_without_paths_controls_or_length():
     assert ": model requires more system memory (5.6 GiB)" == said("model requires more system memory (5.6 GiB).")
     assert ": open …: no such file" == said("open /usr/share/ollama/.ollama/models/blobs/sha256-1: no\nsuch file")
     assert ": bad" == said({"message": "bad", "type": "x"})
+    assert ": the key [redacted] is wrong" == said("the key sk-abcdefghijklmnop1234 is wrong")
     assert "" == said(["x"])
     assert len(said("x" * 1000)) < 210
 

@@ -198,7 +198,10 @@ def test_a_spent_budget_leaves_what_costs_nothing():
     now = Conditions(spent=spent, paid=frozenset({("anthropic", "claude")}))
     assert ["qwen3:4b", "tiny"] == order(pick("thane:premium", MODELS, now=now))
     routing = pick("", Models(default="claude", available=(CLOUD,)), now=now)
-    assert spent == routing.refusal
+    assert (spent, True) == (routing.refusal, routing.stopped)
+    resting = Conditions(spent=spent, paid=now.paid, resting={("ollama", "tiny"): "it failed 3 times in a row"})
+    routing = pick("", Models(default="tiny", available=(CLOUD,)), now=resting)
+    assert f"{spent} No other model can answer now. tiny: it failed 3 times in a row." == routing.refusal
     assert spent == candidate(routing.decision, "claude").reason
 
 

@@ -70,29 +70,29 @@ class Attempts:
             await self._send((*opening, self._started(number, provider, request, tries + 1)))
             opening = ()
             step = ModelStep(provider, request, number, self._send, separate=separate)
-            began = trio.current_time()
+            began, error = trio.current_time(), None
             try:
                 return await self._call(step, model)
-            except ModelError as error:
-                tries += 1
-                failed = ModelFailed(
-                    number,
-                    request.model,
-                    provider.name,
-                    error.message,
-                    trio.current_time() - began,
-                    usage=step.spent(),
-                    status=error.status,
-                    attempt=tries,
-                )
-                self.spent += failed.usage or Usage()
-                if step.said:
-                    await self._send((failed,))
-                    raise
-                if await self._goes_on(failed, error, tries):
-                    tries = tries if self.model is model else 0
-                    continue
-                raise
+            except ModelError as raised:
+                error = raised  # what comes after waits, and must not be cancelled inside the handler
+            tries += 1
+            failed = ModelFailed(
+                number,
+                request.model,
+                provider.name,
+                error.message,
+                trio.current_time() - began,
+                usage=step.spent(),
+                status=error.status,
+                attempt=tries,
+            )
+            self.spent += failed.usage or Usage()
+            if step.said:
+                await self._send((failed,))
+                raise error
+            if not await self._goes_on(failed, error, tries):
+                raise error
+            tries = tries if self.model is model else 0
 
     async def _call(self, step: ModelStep, model: Model) -> StepResult:
         key = (model.provider, model.name)

@@ -70,6 +70,7 @@ class Run:
         self._order: tuple[Model, ...] = ()
         self._fitting = Fitting(self._settings, turn.options, context.recap)
         self._on = BRAIN  # the model that is on
+        self._refusal = ""  # why a budget leaves no model to ask, before the first step
         self._messages: tuple[Message, ...] = turn.messages  # the prompt so far
         self._added: list[Message] = []  # by this run: steps, results, what the model was told
         self._made = rules.count_calls(turn.messages)
@@ -91,7 +92,7 @@ class Run:
             self._send = self._demand.send
         opening = await self._begin()
         while True:
-            if words := self._out_of_budget(self._on):
+            if words := self._refusal or self._out_of_budget(self._on):
                 return await self._end_with(words, opening)
             self._step += 1
             stop = self._stop()
@@ -171,9 +172,13 @@ class Run:
             routing = understood(routing)
         self._routing = routing
         agent.decisions.note(routing.decision)
+        told: Batch = (RunStarted(context.run_id, context.conversation_id, context.caller.channel, context.profile),)
         if routing.refusal:
-            self._out_of_budget(next(iter(agent.routes.candidates()), BRAIN))
-            raise ModelError(routing.refusal, dependency="models")
+            if not routing.stopped:
+                raise ModelError(routing.refusal, dependency="models")
+            self._publish_stop(routing)
+            self._refusal = routing.refusal
+            return told
         if self._turn.caller.task and not routing.order:
             raise ModelError(routing.decision.reasoning, dependency="models", temporary=False)
         order = routing.order or (BRAIN,)
@@ -192,7 +197,7 @@ class Run:
         )
         self._choose(order[0])
         return (
-            RunStarted(context.run_id, context.conversation_id, context.caller.channel, context.profile),
+            *told,
             Routed(
                 decision.model_selected or EMBEDDED,
                 decision.provider_selected or EMBEDDED,
@@ -343,9 +348,16 @@ class Run:
     def _out_of_budget(self, model: Model) -> str:
         return self._agent.routes.budget.stop(self._context.run_id, self._context.profile, model.provider, model.name)
 
+    def _publish_stop(self, routing: Routing) -> None:
+        """Ask for one of the models that the budget forbids, so that the stop is an event and not only a sentence."""
+        for each in routing.decision.candidates:
+            if self._out_of_budget(Model(each.model, each.provider)):
+                return
+
     async def _end_with(self, words: str, opening: Batch) -> RunFinished:
-        """End between two steps, with a sentence. Raises ModelError where an answer in words is none."""
-        if self._demand:
+        """End between two steps, with a sentence. Raises ModelError where an answer in words is none: a program reads
+        it, and would take the sentence for a title or a summary."""
+        if self._demand or self._turn.caller.task:
             raise ModelError(words, dependency="budget", temporary=False)
         if opening:
             await self._send(opening)
@@ -356,7 +368,7 @@ class Run:
         prompt, decode, load = self._durations
         return RunFinished(
             self._context.run_id,
-            self._on.name,
+            "" if self._refusal else self._on.name,
             rules.SEPARATOR.join(self._said),
             self._usage,
             reason,
@@ -378,13 +390,14 @@ class Run:
         if self._routing is None:
             return
         failed = isinstance(final, RunFailed)
+        nobody = self._attempts is None  # no model was asked, so none answered
         outcome = Outcome(
-            success=isinstance(final, RunFinished),
-            model=self._on.name,
-            provider=self._on.provider,
+            success=isinstance(final, RunFinished) and not nobody,
+            model="" if nobody else self._on.name,
+            provider="" if nobody else self._on.provider,
             latency=trio.current_time() - self._started,
             tokens=self._usage.input_tokens + self._usage.output_tokens,
-            failure=final.failure if failed else "" if final else "cancelled",
+            failure=final.failure if failed else "budget" if final and nobody else "" if final else "cancelled",
             failed=tuple(self._attempts.failed) if self._attempts else (),
         )
         self._agent.decisions.note(replace(self._routing.decision, outcome=outcome))

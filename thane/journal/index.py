@@ -179,7 +179,8 @@ async def open_journal(
     try:
         yield journal
     finally:
-        await journal.write()
+        with trio.move_on_after(limits.write_seconds, shield=True):
+            await journal.write()
 
 
 def _files(limits: settings.Logging) -> LogFiles | None:

@@ -17,8 +17,10 @@ import httpx2
 import msgspec
 
 from thane.models.provider import ModelError
+from thane.redaction import Redactor
 
 _PATHS = re.compile(r"(?:[a-z]+:/)?(?:[/\\][\w.~@%+-]+){2,}[/\\]?|[A-Za-z]:\\\S+")
+_LOOKS = Redactor()
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _BUSY = frozenset({429, 503, 529})  # 529 is Anthropic's "overloaded"
 _TEMPORARY = frozenset({408, 425, 429})
@@ -129,12 +131,15 @@ class Failures:
 
 
 def said(error: object, *, longest: int = 200) -> str:
-    """What a server said of its error, fit for a person: `: …`, one line, no paths or addresses; "" for nothing."""
+    """What a server said of its error, fit for a person: `: …`, one line, no paths, addresses or keys; "" for nothing.
+
+    A server that passes requests on may quote the key of the next one, known here by its looks alone.
+    """
     if isinstance(error, dict):
         error = error.get("message") or error.get("error") or ""
     if not isinstance(error, str):
         return ""
-    text = _CONTROLS.sub(" ", _PATHS.sub("…", error)).strip().rstrip(".")
+    text = _CONTROLS.sub(" ", _PATHS.sub("…", _LOOKS.text(error))).strip().rstrip(".")
     return f": {text[: longest - 1]}…" if len(text) > longest else f": {text}" if text else ""
 
 

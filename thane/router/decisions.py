@@ -59,10 +59,10 @@ class Decisions:
         self._kept = kept
 
     def note(self, decision: Decision, /) -> None:
-        """Keep a decision, or what came of one. Never waits."""
+        """Keep a decision, or what came of one. Never waits. Where no model was asked, it counts for none."""
         outcome = decision.outcome
         of_outcome = (
-            (outcome.model, outcome.provider, outcome.success, outcome.latency, outcome.tokens)
+            (outcome.model or None, outcome.provider or None, outcome.success, outcome.latency, outcome.tokens)
             if outcome
             else (None,) * 5
         )

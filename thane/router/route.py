@@ -45,11 +45,13 @@ NOTHING = Conditions()
 
 class Routing(msgspec.Struct, frozen=True):
     """`order` are the models to try, the chosen one first. Empty, `refusal` says why no model may answer; without a
-    refusal there is no model to speak of, and the embedded brain answers."""
+    refusal there is no model to speak of, and the embedded brain answers. `stopped`: it is a budget that leaves nobody,
+    so the refusal is a sentence for the user and no failure."""
 
     decision: Decision
     order: tuple[Model, ...] = ()
     refusal: str = ""
+    stopped: bool = False
 
 
 class _Judged(msgspec.Struct):
@@ -74,9 +76,10 @@ def route(
     places = {id(each): place for place, each in enumerate(order)}
     shown = [_candidate(each, places.get(id(each)), chosen) for each in judged]
     embedded = Candidate(EMBEDDED, EMBEDDED, local=True, state="passed", reason=_embedded_waits(profile, asked))
-    refusal, reasoning = "", ""
+    refusal, reasoning, stopped = "", "", False
     if chosen is None:
-        refusal, reasoning = _nobody(judged, local=asked.local_only or profile.local_only)
+        stopped = any(now.spent and each.forbidden == now.spent for each in judged)
+        refusal, reasoning = _nobody(judged, now.spent if stopped else "", local=asked.local_only or profile.local_only)
         if not refusal:
             embedded = msgspec.structs.replace(embedded, state="chosen", reason=reasoning)
     else:
@@ -91,7 +94,7 @@ def route(
         reasoning=reasoning,
         fallbacks=tuple(each.model.name for each in order[1:]),
     )
-    return Routing(decision, tuple(each.model for each in order), refusal)
+    return Routing(decision, tuple(each.model for each in order), refusal, stopped)
 
 
 def route_named(asked: Asked, name: str, model: Model, now: Conditions = NOTHING) -> Routing:
@@ -116,7 +119,8 @@ def route_named(asked: Asked, name: str, model: Model, now: Conditions = NOTHING
         chosen=None if refusal else model,
         reasoning=told if refusal else f"{model.name} answers: {reason}",
     )
-    return Routing(decision, () if refusal else (model,), told if refusal else "")
+    stopped = bool(refusal) and refusal == now.spent
+    return Routing(decision, () if refusal else (model,), told if refusal else "", stopped)
 
 
 def understood(routing: Routing) -> Routing:
@@ -237,12 +241,16 @@ def _reasoning(chosen: _Judged, asked: Asked, profile: Profile, kind: Class, *, 
     return f"{model.name} answers: {why}."
 
 
-def _nobody(judged: list[_Judged], *, local: bool) -> tuple[str, str]:
-    """Why there is no model, as (refusal, reasoning); no refusal where there is simply none."""
+def _nobody(judged: list[_Judged], spent: str, *, local: bool) -> tuple[str, str]:
+    """Why there is no model, as (refusal, reasoning); no refusal where there is simply none. `spent` is the sentence of
+    the budget that forbids some of them."""
     resting = [each for each in judged if each.resting and not each.forbidden]
     if resting:
         said = "; ".join(f"{each.model.name}: {each.resting}" for each in resting)
-        return f"No model can answer now. {said}.", f"No model can answer now. {said}."
+        told = f"{spent} No other model can answer now. {said}." if spent else f"No model can answer now. {said}."
+        return told, told
+    if spent:
+        return spent, spent
     forbidden = [each for each in judged if each.forbidden]
     if forbidden and not local:
         said = _sentence(forbidden[0].forbidden)
