@@ -113,10 +113,14 @@ class Journal:
                 await self._arrived.wait()
                 await trio.sleep(self._limits.flush_seconds)
                 self._arrived = trio.Event()
-                await self.write()
-                await self._prune()
+                await self.round()
         finally:
             self._lines.wake_with(None)
+
+    async def round(self) -> None:
+        """Write what waits, and delete what is too old or too many, if it is time to look."""
+        await self.write()
+        await self._prune()
 
     async def write(self) -> None:
         """Write what waits, up to a deadline that cancelling does not bring forward: half a batch is no batch."""
