@@ -33,7 +33,7 @@ MAY: dict[str, str] = {
     "agent": "models tools router home",
     "conversations": "agent loops memory ledger router tools",
     "http": "wire conversations router models home memory ledger loops events health journal",
-    "cli": "service storage memory.intake conversations.reference http.listeners",
+    "cli": "service router.profiles storage memory.intake conversations.reference http.listeners",
     "testing": "http models",
 }
 """Room: the rooms, or single modules, that it may import besides its own and `ANY`."""

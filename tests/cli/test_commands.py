@@ -13,7 +13,7 @@ from thane.cli.check import explain
 from thane.cli.main import main
 from thane.cli.remote import Remote
 from thane.cli.serve import override, place
-from thane.config.load import Loaded
+from thane.config.load import Loaded, parse
 from thane.config.settings import Auth, Demo, Listen, Models, OllamaApi, Settings
 from thane.errors import ConfigurationError
 
@@ -67,7 +67,7 @@ def test_check_tells_file_warnings_and_what_it_comes_to(tmp_path: Path) -> None:
     assert f"{path} is valid." in done.stdout
     assert "warning: " in done.stdout
     assert "mqtt" in done.stdout
-    assert "model     qwen3\n" in done.stdout
+    assert "models     qwen3\n" in done.stdout
     assert "ollama at http://localhost:11434 (ollama, in this house, without a key)" in done.stdout
 
 
@@ -161,6 +161,52 @@ def test_explanation_of_a_house_that_is_open_to_the_network() -> None:
     assert "kkkk" not in text
     assert "none (demo.enabled is false)" in text
     assert "/var/lib/thane" in text
+
+
+def explained(text: str) -> list[str]:
+    """What `thane check` says of a file, without the runs of spaces."""
+    settings, _ = parse(text, source="config.yaml", environ={})
+    return [" ".join(line.split()) for line in explain(Loaded(settings, Path("config.yaml")))]
+
+
+def test_explanation_of_who_answers_and_what_it_may_cost() -> None:
+    lines = explained("""
+        models:
+          default: qwen3:8b
+          available: [{name: qwen3:8b}, {name: opus, provider: anthropic}]
+        anthropic: {api_key: sk-secret}
+        profiles: {premium: {fallbacks: [opus]}, night: {local_only: true}}
+        pricing: {opus: {input_per_million: 5}}
+        budgets: {day: {warn_usd: 1, stop_usd: 2.5}, profiles: {night: {stop_tokens: 50000}}}
+        """)
+    assert "models qwen3:8b by default; also opus" in lines
+    assert "server ollama at http://localhost:11434 (ollama, in this house, without a key)" in lines
+    assert "server anthropic at https://api.anthropic.com (anthropic, not in this house, with a key)" in lines
+    assert 'profile thane:premium (changed): fallbacks ["opus"]' in lines
+    assert "profile thane:night (your own): local_only true" in lines
+    assert "prices those of pricing (opus); other models in this house cost nothing" in lines
+    assert "budget a day: a warning from 1.00 US dollars; no paid model from 2.50 US dollars" in lines
+    assert "budget a run of thane:night: no model from 50,000 tokens" in lines
+    assert "sessions they end after 60 minutes of silence; described by the cheapest model that is able" in lines
+    assert not any("secret" in line for line in lines)
+
+
+def test_explanation_of_a_model_server_without_a_choice_of_models() -> None:
+    lines = explained("models: {providers: [{name: llama, type: openai, url: 'http://127.0.0.1:9'}]}")
+    assert "models whatever the model servers have (name some in models.available to choose)" in lines
+
+
+def test_explanation_of_what_is_kept() -> None:
+    lines = explained("""
+        runs: {keep_prompts: false}
+        archive: {session_idle_minutes: 0}
+        checkpoints: {every_messages: 0, at_shutdown: false, keep: 3}
+        logging: {dir: /var/log/thane, level: warn, index_rows: 0}
+        """)
+    assert "prompts what models are sent is not kept (runs.keep_prompts is false)" in lines
+    assert "sessions silence never ends them; described without a model" in lines
+    assert "restore a checkpoint before a compaction, when another model takes over; the newest 3 are kept" in lines
+    assert "logs warn and above to standard error and files in /var/log/thane" in lines
 
 
 def test_an_ollama_api_without_a_port_is_on_the_native_one() -> None:

@@ -184,8 +184,9 @@ async def test_a_days_tokens_stop_every_model_but_not_the_embedded_brain(tmp_pat
         assert not ledger.stop("r_2", "", "embedded", "embedded")
 
 
-async def test_a_runs_budget_is_its_own_and_a_profile_may_have_another(tmp_path: Path) -> None:
-    budgets = Budgets(run=Budget(stop_tokens=10), profiles={"thane:premium": Budget(stop_tokens=1000)})
+@pytest.mark.parametrize("name", ["thane:premium", "premium"])
+async def test_a_runs_budget_is_its_own_and_a_profile_may_have_another(tmp_path: Path, name: str) -> None:
+    budgets = Budgets(run=Budget(stop_tokens=10), profiles={name: Budget(stop_tokens=1000)})
     async with open_books(tmp_path, clock=TrioClock(NOON), budgets=budgets) as ledger:
         ledger.charge(call("r_1", at=NOON, tokens=10))
         assert ledger.stop("r_1", "thane:latest", "ollama", "qwen3:4b").startswith("I stopped here")

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 from cyclopts import Parameter
 
 from thane.config.load import SEARCH, Loaded, load
 from thane.config.providers import shown
 from thane.config.servers import model_servers
-from thane.config.settings import Settings
+from thane.config.settings import Budget, Checkpoints, Logging, Runs, Settings
+from thane.router.profiles import Profiles, full_name
 
 
 def explain(loaded: Loaded) -> list[str]:
@@ -24,15 +26,22 @@ def explain(loaded: Loaded) -> list[str]:
         lines.append(f"{loaded.path} is valid.")
     lines += [f"warning: {warning}" for warning in loaded.warnings]
     lines += [
-        f"{name:<9} {text}"
+        f"{name:<10} {text}"
         for name, text in (
             ("native", f"http://{_place(settings.listen.address, settings.listen.port)} (API, dashboard, events)"),
             ("ollama", _ollama(settings)),
             ("keys", _keys(settings)),
-            ("model", _model(settings)),
+            ("models", _models(settings)),
             *(("server", server) for server in _servers(settings)),
+            *(("profile", profile) for profile in _profiles(settings)),
+            ("prices", _prices(settings)),
+            *(("budget", budget) for budget in _budgets(settings)),
             ("home", _home(settings)),
             ("data", str(Path(settings.data_dir).expanduser().absolute())),
+            ("prompts", _prompts(settings.runs)),
+            ("sessions", _sessions(settings)),
+            ("restore", _checkpoints(settings.checkpoints)),
+            ("logs", _logs(settings.logging)),
         )
     ]
     return lines
@@ -60,10 +69,15 @@ def _keys(settings: Settings) -> str:
     return "none; only loopback is served"
 
 
-def _model(settings: Settings) -> str:
-    if not settings.models.default:
-        return "none; the embedded brain answers (set models.default to add one)"
-    return settings.models.default
+def _models(settings: Settings) -> str:
+    models = settings.models
+    names = list(dict.fromkeys([*filter(None, [models.default]), *(each.name for each in models.available)]))
+    if names:
+        others = f"; also {', '.join(names[1:])}" if names[1:] else ""
+        return f"{names[0]}{' by default' if models.default and others else ''}{others}"
+    if model_servers(settings):
+        return "whatever the model servers have (name some in models.available to choose)"
+    return "none; the embedded brain answers (set models.default to add one)"
 
 
 def _servers(settings: Settings) -> list[str]:
@@ -74,6 +88,84 @@ def _servers(settings: Settings) -> list[str]:
         key = "with a key" if server.api_key else "without a key"
         lines.append(f"{server.name} at {shown(server.url)} ({server.type}, {where}, {key})")
     return lines or ["none"]
+
+
+def _profiles(settings: Settings) -> list[str]:
+    """A line for each profile that the file adds or changes, with what it sets."""
+    shipped = {profile.name for profile in Profiles().listed()}
+    lines: list[str] = []
+    for name, given in settings.profiles.items():
+        set_here = {field: value for field, value in msgspec.structs.asdict(given).items() if value is not None}
+        is_own = full_name(name) not in shipped
+        told = ", ".join(f"{field} {_value(value)}" for field, value in set_here.items())
+        lines.append(f"{full_name(name)} ({'your own' if is_own else 'changed'}): {told or 'nothing is set'}")
+    return lines
+
+
+def _value(value: object) -> str:
+    return msgspec.json.encode(value).decode() if not isinstance(value, str) else value
+
+
+def _prices(settings: Settings) -> str:
+    if settings.pricing:
+        return f"those of pricing ({', '.join(settings.pricing)}); other models in this house cost nothing"
+    return "the built-in ones of well-known cloud models; models in this house cost nothing"
+
+
+def _budgets(settings: Settings) -> list[str]:
+    budgets = settings.budgets
+    named = {
+        "a day": budgets.day,
+        "a run": budgets.run,
+        **{f"a run of {full_name(name)}": budget for name, budget in budgets.profiles.items()},
+    }
+    return [f"{name}: {told}" for name, budget in named.items() if (told := _budget(budget))] or ["none"]
+
+
+def _budget(budget: Budget) -> str:
+    levels = (
+        ("a warning from", budget.warn_usd, budget.warn_tokens),
+        ("no paid model from", budget.stop_usd, 0),
+        ("no model from", 0, budget.stop_tokens),
+    )
+    parts: list[str] = []
+    for what, dollars, tokens in levels:
+        amounts = [*([f"{dollars:.2f} US dollars"] if dollars else []), *([f"{tokens:,} tokens"] if tokens else [])]
+        if amounts:
+            parts.append(f"{what} {' or '.join(amounts)}")
+    return "; ".join(parts)
+
+
+def _prompts(runs: Runs) -> str:
+    if not runs.keep_prompts:
+        return "what models are sent is not kept (runs.keep_prompts is false)"
+    days = f"for {runs.prompt_days:g} days" if runs.prompt_days else "as long as their runs"
+    size = f", at most {runs.prompt_bytes / 1_000_000:,.0f} MB" if runs.prompt_bytes else ""
+    kept = f"runs for {runs.run_days:g} days" if runs.run_days else "runs for ever"
+    return f"what models are sent is kept {days}{size}; {kept}"
+
+
+def _sessions(settings: Settings) -> str:
+    idle = settings.archive.session_idle_minutes
+    ends = f"they end after {idle:g} minutes of silence" if idle else "silence never ends them"
+    if not model_servers(settings):
+        return f"{ends}; described without a model"
+    return f"{ends}; described by {settings.archive.metadata_model or 'the cheapest model that is able'}"
+
+
+def _checkpoints(checkpoints: Checkpoints) -> str:
+    when = [
+        *([f"every {checkpoints.every_messages} messages"] if checkpoints.every_messages else []),
+        "before a compaction, when another model takes over",
+        *(["at the end"] if checkpoints.at_shutdown else []),
+    ]
+    return f"a checkpoint {', '.join(when)}; the newest {checkpoints.keep} are kept"
+
+
+def _logs(logging: Logging) -> str:
+    files = f" and files in {Path(logging.dir).expanduser().absolute()}" if logging.dir else ""
+    index = f"; {logging.index_rows:,} lines in the database" if logging.index_rows else ""
+    return f"{logging.level} and above to standard error{files}{index}"
 
 
 def _home(settings: Settings) -> str:

@@ -31,7 +31,8 @@ class AvailableModel(Section, frozen=True):
 
 class Models(Section, frozen=True):
     default: str = ""
-    """The model that answers; empty leaves it to the embedded brain."""
+    """The model that answers first. Empty: one of `available`, else any of the model servers'; without one the embedded
+    brain."""
     ollama_url: str = "http://localhost:11434"
     """Where the Ollama model server listens: the provider `ollama`."""
     providers: tuple[ModelProvider, ...] = ()
@@ -39,7 +40,7 @@ class Models(Section, frozen=True):
     local_first: bool = False
     """Prefer local models."""
     available: tuple[AvailableModel, ...] = ()
-    """Models that may be chosen."""
+    """Models that may be chosen, besides `default`."""
     connect_timeout_seconds: Seconds = 5.0
     """Longest time to connect to a model server."""
     first_token_timeout_seconds: Seconds = 120.0

@@ -173,7 +173,8 @@ class Ledger:
         return rules.stop((*of_day, *of_run), free=free)
 
     def _run_budget(self, profile: str) -> Budget:
-        return self.budgets.profiles.get(profile, self.budgets.run)
+        profiles = self.budgets.profiles  # their names are written with `thane:` or without, as those of `profiles` are
+        return profiles.get(profile) or profiles.get(profile.removeprefix("thane:")) or self.budgets.run
 
     def _turn_day(self) -> None:
         day = day_of(self._clock.time(), self.zone)

@@ -106,7 +106,7 @@ class Profiles:
 
     def __init__(self, configured: Mapping[str, ProfileSettings] | None = None) -> None:
         """`configured` is `profiles` of the configuration: changes to shipped ones, and more of them."""
-        given = {_full(name): settings for name, settings in (configured or {}).items()}
+        given = {full_name(name): settings for name, settings in (configured or {}).items()}
         profiles = {name: _changed(Profile(name), settings) for name, settings in (*SHIPPED.items(), *_HIDDEN.items())}
         for name, settings in given.items():
             profiles[name] = _changed(profiles.get(name, Profile(name)), settings)
@@ -135,7 +135,7 @@ class Profiles:
         return self._by_name.get(key) or self._by_name.get(key.removesuffix(":latest")) or self._by_name[DEFAULT]
 
 
-def _full(name: str) -> str:
+def full_name(name: str) -> str:
     """An owner may leave out the `thane:` of a profile's name."""
     key = name.strip().lower()
     return key if key.startswith(_PREFIX) else _PREFIX + key

@@ -6,7 +6,6 @@ Rows are tuples in the order of the columns named here; `thane.memory.sessions` 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
 from typing import Any
 
 from thane.storage.conversation_rows import MESSAGE_COLUMNS
@@ -139,13 +138,6 @@ def session_messages(connection: sqlite3.Connection, session_id: str) -> list[Ro
         f"select {', '.join(MESSAGE_COLUMNS)} from messages where session_id = ? order by number",  # noqa: S608 - only names from above
         (session_id,),
     ).fetchall()
-
-
-def put_messages(connection: sqlite3.Connection, session_id: str, message_ids: Sequence[str]) -> None:
-    """Make messages that are stored already part of the session."""
-    connection.executemany(
-        "update messages set session_id = ? where id = ?", [(session_id, each) for each in message_ids]
-    )
 
 
 def move_messages(connection: sqlite3.Connection, session_id: str, first_number: int, to_session: str) -> int:
