@@ -21,9 +21,9 @@ from thane.conversations import housekeeping, identity
 from thane.conversations.conduct import Conductor, Final, Runs
 from thane.conversations.conversation import Conversation, Slots
 from thane.conversations.delegation import Handed, last_event
-from thane.conversations.identity import History
+from thane.conversations.finding import Finder
 from thane.conversations.live import LiveRun
-from thane.conversations.lookup import Lookup, Place, going_on, place
+from thane.conversations.lookup import Lookup, Place, place
 from thane.conversations.recorder import Recorder
 from thane.conversations.remembered import Remembered
 from thane.conversations.roster import Roster
@@ -31,6 +31,7 @@ from thane.conversations.run_facts import RunFacts
 from thane.conversations.shelf import Shelf
 from thane.conversations.tasks import TaskRunner
 from thane.conversations.ticket import Ticket
+from thane.conversations.under_way import UnderWay
 from thane.conversations.words import first_title
 from thane.errors import ClientError
 from thane.events.event import Publisher
@@ -99,6 +100,8 @@ class Conversations:
         self._accounts = accounts or NoAccounts()
         remembered = Remembered(self._limits.remembered)
         self._lookup = Lookup(archive, remembered, self._limits, clock)
+        self._slots = Slots(self._limits, self._moved)
+        self._under_way = UnderWay(nursery, self._slots)
         self._outgrew, self.outgrown = trio.open_memory_channel[str](_OUTGROWN)
         """Conversations for which their model had too little room, as it happens."""
         self._conductor = Conductor(
@@ -109,18 +112,15 @@ class Conversations:
             remembered=remembered,
             clock=clock,
             ids=ids,
-            deliver=self._deliver,
+            deliver=self._under_way.deliver,
             context_of=context_of,
             outgrown=self._note_outgrown,
         )
-        self._slots = Slots(self._limits, self._moved)
         self._live = Roster(
             self._limits, loops, self._slots, run=self._run_turn, ended=self._ended, context_of=context_of
         )
+        self._finder = Finder(archive, self._live, self._lookup)
         self.shelf = Shelf(archive, self._live, remembered, loops, events, cancel=self._cancel_all)
-        self._tickets: dict[str, tuple[Ticket, Conversation | None]] = {}
-        self._idle = trio.Event()
-        self._idle.set()
         self._draining = False
 
     @asynccontextmanager
@@ -140,7 +140,7 @@ class Conversations:
             ticket.batches.close()
             if not self.cancel(ticket.run_id, "client") and not finished:
                 self._conductor.note_cut_off(ticket)
-            self._forget(ticket)
+            self._under_way.forget(ticket)
 
     def _note_outgrown(self, conversation_id: str) -> None:
         with suppress(trio.WouldBlock):  # it is told again after its next long turn
@@ -148,17 +148,14 @@ class Conversations:
 
     def is_busy(self, conversation_id: str) -> bool:
         """Whether a turn of the conversation runs or waits."""
-        return any(
-            ticket.conversation_id == conversation_id and ticket.phase != "ended"
-            for ticket, _ in self._tickets.values()
-        )
+        return any(ticket.phase != "ended" for ticket in self._under_way.of(conversation_id))
 
     async def perform(self, handed: Handed) -> Final | str:
         """Do a task that a run hands over, in its slot and within its task, so it is cancelled with it.
 
         How it ended, or in words why it is not done.
         """
-        parent, conversation = self._tickets.get(handed.parent_run_id, (None, None))
+        parent, conversation = self._under_way.find(handed.parent_run_id)
         most = self._settings.delegation.tasks_per_turn
         if parent is None:
             return "the turn that hands it over has ended"
@@ -175,7 +172,7 @@ class Conversations:
             return ended  # noqa: RET504 a return inside the nursery could hide how the run ended
         finally:
             ticket.batches.close()
-            self._forget(ticket)
+            self._under_way.forget(ticket)
 
     async def _run_within(self, ticket: Ticket) -> None:
         try:
@@ -185,38 +182,23 @@ class Conversations:
 
     def running(self) -> tuple[LiveRun, ...]:
         """Turns that run or wait, in the order in which they came."""
-        places = self._slots.places()
-        return tuple(
-            ticket.recorder.view(
-                "queued", conversation.position(ticket, places) if conversation else places.get(ticket, 0)
-            )
-            if ticket.phase == "queued"
-            else ticket.recorder.view("processing")
-            for ticket, conversation in self._tickets.values()
-            if ticket.phase != "ended"
-        )
+        return self._under_way.view()
 
     def so_far(self, run_id: str) -> RunRecord | None:
         """The record of a run that goes on or waits, as it would be now; None for any other."""
-        ticket, _ = self._tickets.get(run_id, (None, None))
-        if ticket is None or ticket.phase == "ended":
-            return None
-        return ticket.recorder.so_far("queued" if ticket.phase == "queued" else "running")
+        return self._under_way.so_far(run_id)
 
     def asked(self, run_id: str) -> str:
         """What the user said last in the turn of a run that goes on or waits; "" for any other."""
-        ticket, _ = self._tickets.get(run_id, (None, None))
-        messages = ticket.turn.messages if ticket is not None else ()
-        return next((message.content for message in reversed(messages) if message.role == "user"), "")
+        return self._under_way.asked(run_id)
 
     def sent_prompts(self, run_id: str) -> tuple[SentPrompt, ...]:
         """What the model steps of a run that goes on were sent so far; nothing for any other."""
-        ticket, _ = self._tickets.get(run_id, (None, None))
-        return ticket.recorder.prompts if ticket is not None else ()
+        return self._under_way.sent_prompts(run_id)
 
     def cancel(self, run_id: str, by: str) -> bool:
         """Cancel a turn that waits or runs. False when there is none of this id, or its answer is complete already."""
-        ticket, conversation = self._tickets.get(run_id, (None, None))
+        ticket, conversation = self._under_way.find(run_id)
         if ticket is None or ticket.phase in ("ending", "ended"):
             return False
         ticket.cancelled_by = ticket.cancelled_by or by
@@ -231,7 +213,7 @@ class Conversations:
 
     def _cancel_all(self, conversation_id: str, by: str) -> tuple[str, ...]:
         """Cancel every turn of a conversation that can be; their runs."""
-        tickets = tuple(ticket for ticket, _ in self._tickets.values() if ticket.conversation_id == conversation_id)
+        tickets = self._under_way.of(conversation_id)
         return tuple(ticket.run_id for ticket in tickets if self.cancel(ticket.run_id, by))
 
     def drain(self) -> None:
@@ -240,11 +222,11 @@ class Conversations:
 
     async def wait_idle(self) -> None:
         """Wait until no turn runs or waits, and every client has taken its answer or has left."""
-        await self._idle.wait()
+        await self._under_way.wait_idle()
 
     def statistics(self) -> ConversationsStatistics:
         borrowed, waiting = self._slots.statistics()
-        queued = sum(ticket.phase == "queued" for ticket, _ in self._tickets.values())
+        queued = self._under_way.count_queued()
         return ConversationsStatistics(len(self._live), borrowed, queued, waiting, self._draining)
 
     async def recall(self) -> None:
@@ -260,8 +242,8 @@ class Conversations:
     async def close(self) -> None:
         """Stop every turn and every conversation's loop, and wait until the turns are recorded, up to a deadline."""
         self.drain()
-        for run_id in tuple(self._tickets):
-            self.cancel(run_id, "shutdown")
+        for ticket, _ in self._under_way:
+            self.cancel(ticket.run_id, "shutdown")
         await self._live.stop("shutdown")
         with trio.move_on_after(self._limits.record_seconds):
             await self.wait_idle()
@@ -271,35 +253,9 @@ class Conversations:
         task = housekeeping.recognise(turn, self._limits.housekeeping)
         if task:
             return self._accept_task(turn, task)
-        where, record = await self._find(turn)
+        where, record = await self._finder.find(turn)
         self._check_open()
         return self._submit(turn, where, record)
-
-    async def _find(self, turn: Turn) -> tuple[Place, ConversationRecord | None]:
-        """Where a turn belongs, and the record of that conversation if it has no loop now but is known."""
-        history = identity.read(turn.messages)
-        where, record = await self._find_by(turn, history)
-        return going_on(where, history), record
-
-    async def _find_by(self, turn: Turn, history: History) -> tuple[Place, ConversationRecord | None]:
-        named = identity.explicit_id(turn.caller)
-        if turn.continues:
-            return place(history, 0, named), await self._record(named)
-        live = self._live.get(named)
-        if live is not None and history.answer >= 0 and live.head == history.keys[history.answer]:
-            return place(history, history.answer + 1, named, live.head), live.record
-        if named and (record := await self._record(named)) is not None:
-            return await self._lookup.by_id(history, named), record
-        if named and (turn.caller.channel != "ha" or history.answer < 0):
-            return place(history, history.answer + 1, named), None
-        where = await self._lookup.by_history(history, turn.caller, named)
-        return where, await self._record(where.conversation_id)
-
-    async def _record(self, conversation_id: str) -> ConversationRecord | None:
-        live = self._live.get(conversation_id)
-        if live is not None:
-            return live.record
-        return await self._archive.conversation(conversation_id) if conversation_id else None
 
     def _submit(self, turn: Turn, where: Place, record: ConversationRecord | None) -> Ticket:
         """Queue a turn in its conversation's loop, which is made if there is none. Nothing here waits."""
@@ -329,7 +285,7 @@ class Conversations:
             return ()
         others = [
             ticket
-            for ticket, its in tuple(self._tickets.values())
+            for ticket, its in self._under_way
             if its is conversation and ticket.phase in ("queued", "running") and ticket.place.key != where.key
         ]
         return tuple(ticket for ticket in others if self.cancel(ticket.run_id, "interrupted"))
@@ -350,9 +306,7 @@ class Conversations:
     def _ticket(self, turn: Turn, where: Place, facts: RunFacts, conversation: Conversation | None) -> Ticket:
         recorder = Recorder(facts, self._events, self._clock, self._redactor, self._accounts)
         ticket = Ticket(turn, where, recorder, reply_batches=self._limits.reply_batches)
-        if not self._tickets:
-            self._idle = trio.Event()
-        self._tickets[facts.run_id] = ticket, conversation
+        self._under_way.add(ticket, conversation)
         return ticket
 
     async def _run_task(self, ticket: Ticket, iteration: Iteration | None) -> None:
@@ -405,36 +359,8 @@ class Conversations:
         ticket.phase = "ending"
         self._nursery.start_soon(self._conductor.dismiss, ticket, conversation, name=f"dismiss {ticket.run_id}")
 
-    def _deliver(self, ticket: Ticket, final: Final) -> None:
-        """Hand over a run's last event. To a client that has not read so far it comes later, by a task of its own."""
-        try:
-            ticket.reply.send_nowait((final,))
-        except trio.WouldBlock:
-            self._nursery.start_soon(self._deliver_late, ticket, final, name=f"deliver {ticket.run_id}")
-            return
-        except trio.BrokenResourceError:
-            pass
-        ticket.reply.close()
-        self._forget(ticket)
-
-    async def _deliver_late(self, ticket: Ticket, final: Final) -> None:
-        try:
-            with ticket.reply:
-                await ticket.reply.send((final,))
-        except trio.BrokenResourceError:
-            _log.debug("a client left before the end of its answer", run_id=ticket.run_id)
-        finally:
-            self._forget(ticket)
-
-    def _forget(self, ticket: Ticket) -> None:
-        """Forget a turn once it has ended and its client reads no more; before, it is still being answered."""
-        if ticket.phase == "ended" and not ticket.batches.statistics().open_receive_channels:
-            self._tickets.pop(ticket.run_id, None)
-            if not self._tickets:
-                self._idle.set()
-
     def _moved(self, ticket: Ticket, place: int) -> None:
-        _, conversation = self._tickets.get(ticket.run_id, (None, None))
+        _, conversation = self._under_way.find(ticket.run_id)
         if conversation is not None:
             conversation.tell_position(ticket, place)
 
