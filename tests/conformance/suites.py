@@ -108,6 +108,7 @@ class Suite(msgspec.Struct, frozen=True):
 
 
 SUITES: dict[str, Suite] = {
+    "wire": Suite("the contract's rows on the raw wire", _checks("check_wire_ollama.py", "check_wire_openai.py")),
     "clients": Suite(
         "the official clients of Ollama, OpenAI and Anthropic, Python and Node", _checks("check_clients.py")
     ),
