@@ -7,6 +7,7 @@ import struct
 from typing import Any, Literal
 
 import pytest
+from msgspec.structs import replace
 
 from tests.clients.asking import WEATHER, Doors
 from tests.conformance.wire import Answer, Row, play
@@ -193,9 +194,7 @@ def rows(door: Literal["ollama", "native"]) -> tuple[Row, ...]:
             lambda a: a.json["type"] == "error" and a.json["error"]["type"] == "not_found_error",
         ),
     )
-    return tuple(
-        Row(**({name: getattr(row, name) for name in row.__struct_fields__} | {"door": door})) for row in table
-    )
+    return tuple(replace(row, door=door) for row in table)
 
 
 PARAMETERS = [
