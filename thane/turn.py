@@ -171,6 +171,15 @@ class ModelStarted(msgspec.Struct, frozen=True, tag="model_started"):
     """Messages of the conversation that are not in the prompt, for want of room in the model's window."""
 
 
+class ModelWaits(msgspec.Struct, frozen=True, tag="model_waits"):
+    """A model step waits for one of its provider's places: nothing is sent yet. `waiting` is false once it has one."""
+
+    step: int
+    model: str
+    provider: str
+    waiting: bool
+
+
 class Logprob(msgspec.Struct, frozen=True, omit_defaults=True):
     """How sure the model was of one token. `top` are the likeliest tokens at its place, without more of their own."""
 
@@ -273,6 +282,7 @@ type AgentEvent = (
     RunStarted
     | Routed
     | ModelStarted
+    | ModelWaits
     | Text
     | Thinking
     | ModelFinished

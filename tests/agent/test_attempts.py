@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
 import pytest
 import trio
 import trio.testing
@@ -7,10 +10,10 @@ import trio.testing
 from tests.agent.test_engine import Stage
 from thane.config.routing import ProfileSettings, Routing
 from thane.config.settings import AvailableModel
-from thane.models.provider import ModelError
+from thane.models.provider import ModelError, ModelRequest, ModelStream
 from thane.router.decision import Decision
 from thane.testing.scripted_model import ScriptedModel, calls, say
-from thane.turn import Caller, ModelFailed, ModelFinished, ModelStarted, Routed, Text
+from thane.turn import Caller, ModelFailed, ModelFinished, ModelStarted, ModelWaits, Routed, Text
 
 GONE = ModelError("It does not answer.", dependency="ollama")
 BUSY = ModelError("busy", dependency="ollama", status=503)
@@ -207,6 +210,25 @@ async def test_housekeeping_never_takes_the_sentence_of_a_budget_for_its_answer(
     named = within(Budget(0), Stage(ScriptedModel(say("x"))))
     named.agent.routes.budget.paid_stop = lambda *_: ""  # type: ignore[method-assign]  # it is spent after the choice
     assert "Today's budget is used up." == (await named.failed(caller=Caller(task="title_generation"))).message
+
+
+class Crowded(ScriptedModel):
+    """Has a place only after a wait."""
+
+    @asynccontextmanager
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelStream]:
+        assert request.waits is not None
+        await request.waits(True)
+        await request.waits(False)
+        async with super().stream(request) as stream:
+            yield stream
+
+
+async def test_a_wait_for_a_place_is_told_while_it_lasts() -> None:
+    stage = Stage(Crowded(say("Hi.")))
+    await stage.answered()
+    assert [True, False] == [waits.waiting for waits in stage.of(ModelWaits)]
+    assert isinstance(stage.events[stage.events.index(stage.of(ModelWaits)[0]) - 1], ModelStarted)
 
 
 async def test_a_profile_may_name_models_that_are_not_among_the_candidates() -> None:

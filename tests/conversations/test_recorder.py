@@ -15,6 +15,7 @@ from thane.turn import (
     ModelFailed,
     ModelFinished,
     ModelStarted,
+    ModelWaits,
     Prompt,
     RunFailed,
     RunFinished,
@@ -257,6 +258,35 @@ async def test_a_cancelled_run_keeps_what_it_had_and_counts_tokens_as_estimated(
     record.publish_end(run, cancelled)
     assert "dashboard" == events.of("request_cancelled")[0]["by"]
     assert all(span.duration is not None for span in record.view("processing").spans)
+
+
+async def test_waiting_for_a_place_is_seen_while_it_lasts_and_costs_nothing(autojump_clock: MockClock) -> None:
+    events = Events()
+    record = recorder(events)
+    record.begin(None)
+    record.observe((STARTED, ModelWaits(1, "qwen3:8b", "ollama", waiting=True)))
+    await trio.sleep(2)
+    live = record.view("processing")
+    assert ("waiting for a place at ollama", "queue", "running") == (
+        live.what,
+        live.spans[-1].kind,
+        live.spans[-1].state,
+    )
+    assert "ollama" == events.of("llm_queued")[0]["provider"]
+    assert Usage() == record.usage(), "nothing was sent"
+    record.observe((ModelWaits(1, "qwen3:8b", "ollama", waiting=False),))
+    live = record.view("processing")
+    assert ("thinking", "done", 2.0) == (live.what, live.spans[-1].state, live.spans[-1].duration)
+    assert Usage(900, 0, estimated=True) == record.usage()
+
+
+async def test_a_run_cancelled_before_its_provider_had_a_place_is_charged_nothing(autojump_clock: MockClock) -> None:
+    record = recorder(Events())
+    record.begin(None)
+    record.observe((STARTED, ModelWaits(1, "qwen3:8b", "ollama", waiting=True)))
+    run = record.end(RunFailed("r_1", "cancelled", "The turn was stopped.", Usage(), 0.0), "api")
+    assert Usage() == run.usage
+    assert [Usage()] == [entry.usage for entry in record.book.entries]
 
 
 async def test_a_failed_run_says_why(autojump_clock: MockClock) -> None:

@@ -7,6 +7,7 @@ import math
 
 import pytest
 import trio
+from msgspec.structs import replace
 
 from tests.models.servers import MODEL, PROTOCOLS, REQUEST, Protocol, ask, fail, fake_server, provider_of
 from thane.config.settings import AvailableModel, Models
@@ -229,6 +230,42 @@ async def test_calls_beyond_the_places_wait_in_order_and_say_for_how_long(protoc
             await trio.testing.wait_all_tasks_blocked()
             assert (1, 2) == (provider.statistics().running, provider.statistics().waiting)
     assert [0, 2, 4] == pytest.approx(waits, abs=0.1)
+
+
+@every_protocol
+async def test_who_waits_for_a_place_is_told_so_before_anything_is_sent(protocol: Protocol, autojump_clock: object):
+    fake = fake_server(protocol)
+    fake.default = Reply((Wait(2.0), Say(("Yes",)), Stop()))
+    told: list[tuple[bool, int]] = []
+
+    async def waits(waiting: bool) -> None:
+        told.append((waiting, len(fake.requests)))
+
+    request = replace(REQUEST, waits=waits)
+    async with provider_of(fake, protocol, concurrency=1) as provider, trio.open_nursery() as nursery:
+        nursery.start_soon(ask, provider)
+        await trio.testing.wait_all_tasks_blocked()
+        await ask(provider, request)
+        await ask(provider, request)
+    assert [(True, 1), (False, 1)] == told
+
+
+@every_protocol
+async def test_a_place_is_free_again_where_telling_of_it_is_cancelled(protocol: Protocol, autojump_clock: object):
+    fake = fake_server(protocol)
+    fake.default = Reply((Wait(2.0), Say(("Yes",)), Stop()))
+
+    async def waits(waiting: bool) -> None:
+        if not waiting:
+            await trio.sleep_forever()
+
+    async with provider_of(fake, protocol, concurrency=1) as provider, trio.open_nursery() as nursery:
+        nursery.start_soon(ask, provider)
+        await trio.testing.wait_all_tasks_blocked()
+        with trio.move_on_after(5):
+            await ask(provider, replace(REQUEST, waits=waits))
+        with trio.fail_after(5):
+            await ask(provider)
 
 
 @every_protocol

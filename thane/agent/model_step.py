@@ -9,7 +9,7 @@ import trio
 
 from thane.agent.rules import estimate_tokens, separated
 from thane.models.provider import ModelCalls, ModelDone, ModelError, ModelRequest, Provider
-from thane.turn import Batch, Message, ModelFinished, Text, Thinking, ToolCall, ToolSpec, Usage
+from thane.turn import Batch, Message, ModelFinished, ModelWaits, Text, Thinking, ToolCall, ToolSpec, Usage
 
 type Send = Callable[[Batch], Awaitable[None]]
 
@@ -56,7 +56,8 @@ class ModelStep:
         done: ModelDone | None = None
         first: float | None = None
         started = trio.current_time()
-        async with self._provider.stream(self._request) as stream:
+        request = msgspec.structs.replace(self._request, waits=self._waits)
+        async with self._provider.stream(request) as stream:
             self._pieces = 0
             async for batch in stream:
                 self._pieces += len(batch)
@@ -87,6 +88,9 @@ class ModelStep:
         if done is None:
             raise ModelError("The model ended its answer before it was complete.", dependency=self._provider.name)
         return StepResult("".join(texts), "".join(thoughts), tuple(calls), done, first)
+
+    async def _waits(self, waiting: bool) -> None:
+        await self._send((ModelWaits(self._step, self._request.model, self._provider.name, waiting),))
 
     def _counted(self, done: ModelDone, characters: int) -> ModelDone:
         """With counts from the lengths of the texts where the model gave none; marked `estimated` already."""

@@ -27,6 +27,7 @@ from thane.turn import (
     ModelFailed,
     ModelFinished,
     ModelStarted,
+    ModelWaits,
     Routed,
     RunFailed,
     RunFinished,
@@ -69,6 +70,7 @@ class Recorder:
         self._step_at = 0.0
         self._step_pieces = 0
         self._model_span: OpenSpan | None = None
+        self._waits: OpenSpan | None = None  # for a place at the provider
         self._is_silent = False  # a model step goes on and nothing has come of it
         self._tools: dict[str, tuple[ToolStarted, OpenSpan]] = {}
         self._prompts: list[SentPrompt] = []
@@ -127,6 +129,8 @@ class Recorder:
                 self._teller.routed(event)
             case ModelStarted():
                 self._model_started(event)
+            case ModelWaits():
+                self._model_waits(event)
             case ModelFinished():
                 self._model_finished(event)
             case ModelFailed():
@@ -234,7 +238,12 @@ class Recorder:
         return total if self._step is None else total + self._cut_usage(self._step)
 
     def _cut_usage(self, step: ModelStarted) -> Usage:
-        """About what a step has cost that was cut off: its prompt was read, and so many pieces came."""
+        """About what a step has cost that was cut off: its prompt was read, and so many pieces came.
+
+        Nothing while it waited for a place: then nothing was sent.
+        """
+        if self._waits is not None:
+            return Usage()
         pieces = len(self._text) + len(self._thinking) - self._step_pieces
         return Usage(step.estimated_tokens, pieces, estimated=True)
 
@@ -275,6 +284,7 @@ class Recorder:
 
     def _model_started(self, event: ModelStarted) -> None:
         self._open.end("done")
+        self._waits = None
         self._step, self._step_at = event, self._clock.time()
         place = None
         if event.prompt is not None:
@@ -290,6 +300,15 @@ class Recorder:
             "model", event.model, step=event.step, provider=event.provider, note=event.reason, prompt=place
         )
         self._teller.model_started(event)
+
+    def _model_waits(self, event: ModelWaits) -> None:
+        if event.waiting:
+            self._waits = self._spans.open("queue", event.provider, step=event.step, provider=event.provider)
+            self._what = f"waiting for a place at {event.provider}"
+            self._teller.model_waits(event)
+        elif self._waits is not None:
+            self._waits.end("done")
+            self._waits, self._what = None, "thinking"
 
     def _model_finished(self, event: ModelFinished) -> None:
         if self._model_span is not None:

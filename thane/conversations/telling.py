@@ -18,6 +18,7 @@ from thane.turn import (
     ModelFailed,
     ModelFinished,
     ModelStarted,
+    ModelWaits,
     Routed,
     RunFailed,
     RunFinished,
@@ -69,6 +70,9 @@ class Teller:
         self._publish("llm_call", iter=event.step, model=event.model, provider=event.provider, **sizes, **left_out)
         about = {"iteration": event.step, "reasoning": event.reason, **self._kind}
         self._progress("loop_llm_start", model=event.model, **about, **sizes)
+
+    def model_waits(self, event: ModelWaits) -> None:
+        self._publish("llm_queued", iter=event.step, model=event.model, provider=event.provider)
 
     def model_finished(self, event: ModelFinished, cost_usd: float | None) -> None:
         self._publish(

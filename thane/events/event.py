@@ -39,6 +39,7 @@ KINDS: dict[Source, dict[str, str]] = {
             "A model step ended: run_id, iter, model, tokens_in, tokens_out, tool_calls, cost_usd, duration_ms; "
             "truncated_tokens of a prompt that did not fit, queued_ms if it waited for a place at the model server"
         ),
+        "llm_queued": "A model step waits for a place at its model server: run_id, iter, model, provider",
         "llm_retry": (
             "A model step failed and is tried again: run_id, iter, model, provider, error, attempt, retry_in_ms"
         ),

@@ -63,7 +63,9 @@ class AnthropicProvider:
             self._ids, failures=self._server.failures, line_bytes=self._server.settings.answer_line_bytes
         )
         headers = {"accept": "text/event-stream", **self._headers}
-        async with self._server.stream("/v1/messages", content, reader, model=request.model, headers=headers) as answer:
+        async with self._server.stream(
+            "/v1/messages", content, reader, model=request.model, headers=headers, waits=request.waits
+        ) as answer:
             try:
                 yield answer
             finally:

@@ -90,7 +90,7 @@ class OllamaProvider:
             self._ids, failures=self._server.failures, line_bytes=self._settings.answer_line_bytes, sent=sent
         )
         async with self._server.stream(
-            "/api/chat", content, reader, model=request.model, headers=self._headers
+            "/api/chat", content, reader, model=request.model, headers=self._headers, waits=request.waits
         ) as answer:
             yield answer
 

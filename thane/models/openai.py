@@ -72,7 +72,9 @@ class OpenAIProvider:
             self._ids, failures=self._server.failures, line_bytes=self._server.settings.answer_line_bytes
         )
         headers = {"accept": "text/event-stream", **self._key}
-        async with self._server.stream(_PATH, content, reader, model=request.model, headers=headers) as answer:
+        async with self._server.stream(
+            _PATH, content, reader, model=request.model, headers=headers, waits=request.waits
+        ) as answer:
             yield answer
 
     async def models(self) -> tuple[ModelInfo, ...]:

@@ -6,7 +6,7 @@ A provider holds no conversation. It decides nothing about fall-back or budgets;
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, runtime_checkable
 
@@ -14,6 +14,9 @@ import msgspec
 
 from thane.errors import DependencyError
 from thane.turn import FinishReason, Message, Options, Text, Thinking, ToolCall, ToolSpec, Usage
+
+type Waits = Callable[[bool], Awaitable[None]]
+"""Told True when a call begins to wait for one of its provider's places, and False when it has one."""
 
 
 class ModelRequest(msgspec.Struct, frozen=True):
@@ -34,6 +37,7 @@ class ModelRequest(msgspec.Struct, frozen=True):
     """Messages of the conversation that are not in it, for want of room in the model's window."""
     shortened: int = 0
     """Results of earlier tool calls of which only the beginning is in it."""
+    waits: Waits | None = None
 
 
 class ModelCalls(msgspec.Struct, frozen=True):

@@ -21,7 +21,7 @@ from thane.config.providers import ModelProvider, shown
 from thane.config.settings import Models
 from thane.models.failures import Failures, decoded, refused
 from thane.models.http import Body, Connect, TrioTransport, body_of
-from thane.models.provider import ModelDone, ModelError, ModelOutput, ModelStream
+from thane.models.provider import ModelDone, ModelError, ModelOutput, ModelStream, Waits
 
 _DRAIN_SECONDS = (
     0.005  # after the last line, for the end of the HTTP body: it saves the connection for the next request
@@ -91,13 +91,22 @@ class Server:
 
     @asynccontextmanager
     async def stream(
-        self, path: str, content: bytes, reader: Reader, *, model: str, headers: Mapping[str, str]
+        self,
+        path: str,
+        content: bytes,
+        reader: Reader,
+        *,
+        model: str,
+        headers: Mapping[str, str],
+        waits: Waits | None = None,
     ) -> AsyncGenerator[ModelStream]:
         """Post a request whose answer streams, once there is a place for it. Leaving closes the connection.
 
+        `waits` is told when there is none, and when there is one again.
+
         Silence is bounded by the first-token time-out, from when there was a place, then by the idle time-out.
         """
-        queued = await self._take_place()
+        queued = await self._take_place(waits)
         self._running += 1
         try:
             deadline = trio.current_time() + self.first_seconds
@@ -113,8 +122,8 @@ class Server:
             if self._places is not None:
                 self._places.release()
 
-    async def _take_place(self) -> float:
-        """Wait for a place, in order; returns how long that took."""
+    async def _take_place(self, waits: Waits | None) -> float:
+        """Wait for a place, in order; returns how long that took. Cancelled, no place is taken."""
         if self._places is None:
             return 0.0
         try:
@@ -126,10 +135,19 @@ class Server:
         since = trio.current_time()
         self._waiting += 1
         try:
+            if waits is not None:
+                await waits(True)
             await self._places.acquire()
         finally:
             self._waiting -= 1
-        return trio.current_time() - since
+        queued = trio.current_time() - since
+        if waits is not None:
+            try:
+                await waits(False)
+            except BaseException:
+                self._places.release()
+                raise
+        return queued
 
     async def _begin(self, path: str, content: bytes, headers: Mapping[str, str], deadline: float) -> httpx2.Response:
         with trio.CancelScope(deadline=deadline):

@@ -118,6 +118,7 @@ _SAYINGS: dict[str, Callable[[Data], Line]] = {
         )
     ),
     "routed": lambda d: Line(str(d.get("reasoning") or d.get("model") or "")),
+    "llm_queued": lambda d: Line(_join(d.get("model"), f"waits for a place at {d.get('provider') or 'its server'}")),
     "llm_retry": lambda d: Line(_join(d.get("model"), d.get("error"), _pause(d, "next try in")), "warn"),
     "llm_fallback": lambda d: Line(
         _join(d.get("model"), d.get("error"), f"now {d['next_model']}" if d.get("next_model") else ""), "warn"

@@ -112,6 +112,8 @@ def _small(span: Span, run: RunRecord) -> str:
         calls = sum(call.step == span.step for call in run.tool_calls)
         tries = sum(other.kind == "model" and other.step == span.step for other in run.spans)
         return f"step {span.step}, {words.plural(calls, 'call')}" if calls and tries == 1 else f"step {span.step}"
+    if span.kind == "queue" and span.provider:
+        return f"for a place at {words.clean(span.provider)}"
     if span.kind == "fallback":
         return f"to {words.clean(span.name)}"
     if span.kind == "prompt" and run.prompts:
@@ -153,7 +155,8 @@ def _body(span: Span, call: ToolCallRecord | None, run: RunRecord) -> Markup:
     if span.kind == "model":
         return _model(span, run)
     if span.kind == "queue":
-        facts = [("Waited", "until its conversation and a slot were free")]
+        free = f"until {words.clean(span.provider)} had a place free (concurrency)" if span.provider else ""
+        facts = [("Waited", free or "until its conversation and a slot were free")]
     elif span.kind == "prompt":
         facts = [("Meanwhile", "a model is chosen and the prompt is put together")]
     else:
