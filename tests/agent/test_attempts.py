@@ -7,7 +7,7 @@ import pytest
 import trio
 import trio.testing
 
-from tests.agent.test_engine import Stage
+from tests.agent.stage import Stage
 from thane.config.routing import ProfileSettings, Routing
 from thane.config.settings import AvailableModel
 from thane.models.provider import ModelError, ModelRequest, ModelStream

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.agent.test_engine import Stage
+from tests.agent.stage import Stage
 from thane.models.provider import ModelDone
 from thane.testing.scripted_model import ScriptedModel, calls, say
 from thane.turn import Logprob, ModelFinished, ModelStarted, Options, Text, Thinking, ToolSpec, Usage

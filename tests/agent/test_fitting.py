@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from tests.agent.test_engine import CONTEXT, Stage
+from tests.agent.stage import CONTEXT, Stage
 from thane.agent.window import Recap
 from thane.config import settings as config
 from thane.testing.scripted_model import ScriptedModel, say

@@ -12,7 +12,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from tests.agent.test_engine import Lamp
+from tests.agent.stage import Lamp
 from tests.conversations.doubles import FakeArchive, turn, user
 from tests.loops.doubles import Events
 from thane.agent.engine import Agent
