@@ -98,11 +98,11 @@ async def test_a_checkpoint_is_taken_as_a_file_to_another_thane(tmp_path: Path) 
         made = await s.ask("POST", "/v1/checkpoints", status=201)
         file = await s.ask("GET", f"/v1/checkpoints/{made['id']}/export")
     async with site(tmp_path / "b") as s:
-        taken = await s.ask("POST", "/v1/checkpoints/import", file, status=201)
+        taken = await s.ask("POST", "/v1/checkpoint-imports", file, status=201)
         assert ("import", 2, []) == (taken["trigger"], taken["message_count"], taken["damaged"])
         await s.ask("POST", f"/v1/checkpoints/{taken['id']}/restore")
         assert 2 == len(await s.archive.messages(said.conversation_id))
-        await s.ask("POST", "/v1/checkpoints/import", b"no such file", status=400)
+        await s.ask("POST", "/v1/checkpoint-imports", b"no such file", status=400)
 
 
 async def test_pages_follow_each_other(tmp_path: Path) -> None:

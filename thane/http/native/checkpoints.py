@@ -99,14 +99,14 @@ def file_routes(rooms: Rooms) -> Blueprint:
 
     @blueprint.get("/v1/checkpoints/<checkpoint_id>/export")
     async def export(checkpoint_id: str) -> Response:
-        """The checkpoint as one file, for `POST /v1/checkpoints/import` of another Thane."""
+        """The checkpoint as one file, for `POST /v1/checkpoint-imports` of another Thane."""
         record = await _known(rooms, checkpoint_id)
         file = pack(record, await rooms.archive.checkpoints.parts(checkpoint_id))
         name = f"thane-checkpoint-{iso(record.created_at)[:10]}-{record.id[:8]}.json.gz"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         return Response(file, headers=headers, content_type="application/gzip")
 
-    @blueprint.post("/v1/checkpoints/import")
+    @blueprint.post("/v1/checkpoint-imports")
     async def adopt() -> Response:
         """Take in a file that `export` made: 201 with the checkpoint, which can then be restored. `damaged` names the
         parts of the file that were not what they should be; they are left out."""

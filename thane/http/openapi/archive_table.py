@@ -9,7 +9,7 @@ import msgspec
 
 from thane.http.openapi.native_shapes import SaidMessage
 from thane.http.openapi.shape import Object, Shape, about
-from thane.http.openapi.told import CURSOR, LIMIT, Query, Told
+from thane.http.openapi.told import CURSOR, LIMIT, MARKDOWN, Query, Told
 
 
 class Session(Shape):
@@ -131,6 +131,7 @@ ARCHIVE: Mapping[str, Told] = {
     "GET /v1/archive/sessions/{session_id}/export": Told(
         title="Save a session",
         answer=SessionWhole,
+        streams=MARKDOWN,
         query=(Query("format", "`markdown` or `json`."),),
         errors={400: "No such format.", **_NO_SESSION},
     ),

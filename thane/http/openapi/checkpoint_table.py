@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from thane.http.openapi.shape import Object, Shape, about
-from thane.http.openapi.told import CURSOR, LIMIT, Told
+from thane.http.openapi.told import CURSOR, GZIP, LIMIT, Told
 
 
 class Checkpoint(Shape):
@@ -99,8 +99,8 @@ CHECKPOINTS: Mapping[str, Told] = {
     "DELETE /v1/checkpoints/{checkpoint_id}": _DELETE,
     "POST /v1/checkpoint/{checkpoint_id}/restore": _RESTORE,
     "POST /v1/checkpoints/{checkpoint_id}/restore": _RESTORE,
-    "GET /v1/checkpoints/{checkpoint_id}/export": Told(title="Save a checkpoint as a file", errors=_NONE),
-    "POST /v1/checkpoints/import": Told(
+    "GET /v1/checkpoints/{checkpoint_id}/export": Told(title="Save a checkpoint as a file", streams=GZIP, errors=_NONE),
+    "POST /v1/checkpoint-imports": Told(
         title="Take in a checkpoint",
         answer=Imported,
         statuses={201: "The checkpoint."},

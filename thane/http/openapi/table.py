@@ -17,7 +17,7 @@ from thane.http.openapi.archive_table import ARCHIVE
 from thane.http.openapi.checkpoint_table import CHECKPOINTS
 from thane.http.openapi.router_table import ROUTER
 from thane.http.openapi.runs_table import RUNS
-from thane.http.openapi.told import LIMIT, NDJSON, SSE, Query, Told, Type
+from thane.http.openapi.told import LIMIT, MARKDOWN, NDJSON, SSE, Query, Told, Type
 from thane.loops.status import LoopStatus
 from thane.memory.records import ConversationRecord
 
@@ -136,6 +136,7 @@ OWN: Mapping[str, Told] = {
     "GET /v1/conversations/{conversation_id}/export": Told(
         title="Export a conversation",
         answer=native.Conversation,
+        streams=MARKDOWN,
         query=(Query("format", "markdown (if nothing is given), md or json."),),
         errors=_NO_CONVERSATION,
     ),

@@ -24,8 +24,8 @@ class Query(msgspec.Struct, frozen=True):
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """`answer` is that of 200, or of the first of `statuses`. `streams` is the media type of an answer in pieces,
-    beside `answer` or alone. `example` is a request body that works."""
+    """`answer` is that of 200, or of the first of `statuses`. `streams` is the media type of an answer that is no JSON
+    (in pieces, or a file), beside `answer` or alone. `example` is a request body that works."""
 
     title: str
     body: Type = None
@@ -37,5 +37,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     example: Mapping[str, Any] | None = None
 
 
+MARKDOWN = "text/markdown"
+GZIP = "application/gzip"
 LIMIT = Query("limit", "How many at most.", "integer")
 CURSOR = Query("cursor", "The `next` of the page before.")
