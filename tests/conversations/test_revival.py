@@ -112,3 +112,13 @@ def test_failed_runs_have_no_number_and_those_before_keep_theirs() -> None:
     assert 0.5 == found.cost_usd
     assert (9, 12, 1.0, {"t": 2}) == (found.iterations, found.attempts, found.last_wake_at, found.recent[0].tools_used)
     assert {"state": "cancelled", "cancelled_by": "api"} == found.recent[2].summary
+
+
+async def test_a_loop_says_who_speaks_and_where(tmp_path: Path) -> None:
+    asked = turn("hi", channel="ha", person="Anna")
+    asked = msgspec.structs.replace(asked, caller=msgspec.structs.replace(asked.caller, area="Kitchen"))
+    async with house(tmp_path, thinks) as (thane, _):
+        await thane.ask(asked)
+    async with house(tmp_path, thinks, seed=1) as (thane, _):
+        metadata = thane.loops.statuses()[-1].metadata
+        assert ("Anna", "Kitchen") == (metadata["user"], metadata["area"])

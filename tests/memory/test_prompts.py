@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import tracemalloc
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -185,3 +186,16 @@ async def test_what_is_shown_of_a_run_that_goes_on_has_the_name_under_which_it_w
     shown = archive.as_kept(sent)
     await archive.run_ended(conversation("c_1"), run("r_1", "c_1"), (), (sent,))
     assert shown == await archive.prompt(shown.hash)
+
+
+def test_what_is_remembered_of_prompts_takes_no_more_memory_than_the_setting_says() -> None:
+    packer = Packer(Runs(prompt_cache_bytes=400_000))
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for number in range(3000):  # brief ones: what is said in them is the least of it
+            packer.pack(0, 1, Prompt((Message("user", f"Question {number}: what is the tide doing?"),)))
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 500_000

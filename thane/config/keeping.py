@@ -74,6 +74,8 @@ class Runs(Section, frozen=True):
     """Prompts older than this are deleted; 0 keeps them as long as their runs."""
     prompt_bytes: Annotated[int, msgspec.Meta(ge=0)] = 536_870_912
     """Most that all prompts together take on disk; the oldest make room. 0 sets no limit."""
+    prompt_cache_bytes: Count = 4_194_304
+    """Memory for pieces of prompts that were lately kept: the next turn of a conversation has most of them again."""
     run_days: Annotated[float, msgspec.Meta(ge=0)] = 365.0
     """Runs older than this are deleted with their steps and tool calls, not what was said in them; 0 keeps all."""
     sweep_seconds: Seconds = 3600.0

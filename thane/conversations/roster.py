@@ -93,6 +93,7 @@ class Roster:
             "conversation_id": record.id,
             "title": record.title,
             "user": record.user,
+            "area": record.area,
         }
         conversation.loop = self._loops.spawn(
             LoopSpec(
