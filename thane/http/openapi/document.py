@@ -16,7 +16,7 @@ from quart import Quart
 
 from thane.config.settings import Auth
 from thane.http.openapi.table import AREAS, NOTHING, TABLE, area, error_type
-from thane.http.openapi.told import JSON, Query, Told, Type
+from thane.http.openapi.told import JSON, SSE, Query, Told, Type
 
 type Document = dict[str, Any]
 
@@ -133,7 +133,8 @@ def _responses(route: Route, told: Told, error: Document, schemas: dict[str, Doc
         shapes = [schemas[str(each)] for each in _members(told.answer)]
         content[JSON] = {"schema": shapes[0] if len(shapes) == 1 else {"anyOf": shapes}}
     if told.streams:
-        content[told.streams] = {"schema": {"type": "string"}}
+        # Of a stream of events the schema would be that of each event, which depends on the one before.
+        content[told.streams] = {"schema": {} if told.streams == SSE else {"type": "string"}}
     responses: Document = {}
     for status, text in statuses.items():
         shown = {"content": content} if content and status != 101 else {}
