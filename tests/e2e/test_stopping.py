@@ -8,7 +8,7 @@ import socket
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,8 @@ import pytest
 
 from tests.e2e import program
 from tests.e2e.model_server import model_server
-from tests.e2e.program import Program, wait_until
+from tests.e2e.program import Program, fetch, wait_until
+from tests.e2e.talking_model import LONG, MODEL, talking_model
 
 pytestmark = pytest.mark.e2e
 
@@ -30,8 +31,8 @@ def slow_model() -> Iterator[str]:
         yield url
 
 
-def settings(model: str, **more: Any) -> dict[str, Any]:
-    return {"models": {"default": "fake", "ollama_url": model}, **more}
+def settings(url: str, model: str = "fake", **more: Any) -> dict[str, Any]:
+    return {"models": {"default": model, "ollama_url": url}, **more}
 
 
 _links: list[socket.socket] = []
@@ -195,3 +196,32 @@ def query(data: Path, sql: str) -> list[tuple[Any, ...]]:
     database = next(data.glob("*.db"))
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
         return connection.execute(sql).fetchall()
+
+
+@pytest.mark.parametrize("way", ["hang up", "run", "loop", "parent", "conversation", "interrupt"])
+def test_every_stop_ends_the_model_call_within_50_ms(tmp_path: Path, way: str) -> None:
+    """Measured at the model's own socket. `LONG` in the question has it answer for 20 seconds."""
+    when_busy = {"when_busy": {"api": "interrupt"}}
+    with (
+        talking_model() as model,
+        program.running(tmp_path, settings(model.url, MODEL, conversations=when_busy)) as thane,
+    ):
+        link = chat(thane, f"A {LONG} story")
+        read_until(link, b"word1")
+        (run,) = thane.get("/v1/runs")["running"]
+        loop = thane.get(f"/v1/loops/{run['loop_id']}")
+        stops: dict[str, Callable[[], object]] = {
+            "hang up": link.close,
+            "run": lambda: fetch(f"{thane.native}/v1/runs/{run['run_id']}", method="DELETE"),
+            "loop": lambda: fetch(f"{thane.native}/v1/loops/{loop['id']}", method="DELETE"),
+            "parent": lambda: fetch(f"{thane.native}/v1/loops/{loop['parent_id']}", method="DELETE"),
+            "conversation": lambda: fetch(f"{thane.native}/v1/conversations/{run['conversation_id']}", method="DELETE"),
+            "interrupt": lambda: fetch(
+                f"{thane.native}/v1/conversations/{run['conversation_id']}/messages", {"message": "What now?"}
+            ),
+        }
+        stopped = time.time()
+        stops[way]()
+        ended = wait_until("the model is hung up on", lambda: model.turns[0].hung_up_at, seconds=5, pause=0.005)
+        assert ended - stopped < 0.05
+        wait_until("no run is left", lambda: not thane.get("/v1/runs")["running"])
