@@ -27,6 +27,7 @@ async def here(tmp_path: Path) -> AsyncGenerator[Opened]:
         for number, (title, channel) in enumerate(known):
             id_ = f"c_{number + 1}"
             talk = replace(conversation(id_, at=AT + number, title=title, channel=channel), created_at=AT - number)
+            talk = replace(talk, user="Anna" if number == 0 else "", area="Hall" if number < 2 else "")
             of_run = run(f"r_{number + 1}", id_, steps=(STEP,), tool_calls=(CALL,) if number == 0 else ())
             await it.archive.run_ended(talk, of_run, said(of_run, *(f"word {number} 100%" for _ in range(number + 1))))
         yield it
@@ -42,6 +43,9 @@ async def here(tmp_path: Path) -> AsyncGenerator[Opened]:
         (ConversationQuery(sort="messages"), ["c_4", "c_3", "c_2", "c_1"]),
         (ConversationQuery(ids=("c_1", "c_9")), ["c_1"]),
         (ConversationQuery(channel="owu"), ["c_3", "c_2"]),
+        (ConversationQuery(user="Anna"), ["c_1"]),
+        (ConversationQuery(user="Bob"), []),
+        (ConversationQuery(area="Hall"), ["c_2", "c_1"]),
         (ConversationQuery(q="BOAT"), ["c_2"]),
         (ConversationQuery(q="word 2"), ["c_3"]),
         (ConversationQuery(q="100%"), ["c_4", "c_3", "c_2", "c_1"]),

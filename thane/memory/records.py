@@ -168,6 +168,8 @@ class ConversationQuery(msgspec.Struct, frozen=True):
 
     ids: tuple[str, ...] = ()
     channel: str = ""
+    user: str = ""
+    area: str = ""
     q: str = ""
     updated_after: float | None = None
     updated_before: float | None = None

@@ -33,6 +33,8 @@ def select_conversations(
     *,
     ids: Sequence[str],
     channel: str,
+    user: str,
+    area: str,
     title: str,
     said: str,
     updated_after: float | None,
@@ -56,6 +58,8 @@ def select_conversations(
     conditions: list[tuple[bool, str, tuple[Any, ...]]] = [
         (bool(ids), "id in (select value from json_each(?))", (msgspec.json.encode(ids).decode(),)),
         (bool(channel), "channel = ?", (channel,)),
+        (bool(user), "user = ?", (user,)),
+        (bool(area), "area = ?", (area,)),
         (bool(title and said), f"(title like ? escape '!' or id in ({_SAID}))", (likes, said)),
         (bool(title and not said), "title like ? escape '!'", (likes,)),
         (updated_after is not None, "updated_at >= ?", (updated_after,)),

@@ -37,6 +37,8 @@ def wanted_conversations(most: int) -> ConversationQuery:
     return ConversationQuery(
         ids=tuple(each for given in args.getlist("ids") for each in given.split(",") if each),
         channel=choice("channel", *_CHANNELS),
+        user=args.get("user", "").strip(),
+        area=args.get("area", "").strip(),
         q=args.get("q", "").strip(),
         updated_after=when("updated_after"),
         updated_before=when("updated_before"),

@@ -106,6 +106,8 @@ OWN: Mapping[str, Told] = {
         query=(
             Query("ids", "Only these.", "array"),
             Query("channel", "Only those of this channel: owu, ha or api."),
+            Query("user", "Only those of this user, by the name that is shown."),
+            Query("area", "Only those that were begun in this area."),
             Query("q", "Only those whose title, or what was said in them, has this in it."),
             Query("updated_after", "Only those spoken in since then: RFC 3339 or epoch seconds."),
             Query("updated_before", "Only those not spoken in since then."),
