@@ -27,7 +27,7 @@ MAY: dict[str, str] = {
     "ledger": "storage",
     "events": "storage",
     "brain": "home",
-    "tools": "home",
+    "tools": "home memory",
     "models": "brain home",
     "router": "models storage",
     "agent": "models tools router home",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -36,11 +37,13 @@ from thane.ledger.ledger import open_ledger
 from thane.ledger.pricing import PriceList
 from thane.loops.registry import open_registry
 from thane.memory.archive import Archive
+from thane.memory.facts import Facts
 from thane.memory.prompts import Packer
 from thane.memory.retention import Retention
 from thane.models.catalogue import Catalogue
 from thane.models.embedded import EmbeddedProvider
 from thane.models.embeddings import Embedder
+from thane.models.meaning import meanings
 from thane.models.opening import open_ollama, open_provider
 from thane.models.provider import Provider
 from thane.redaction import Redactor, known_secrets
@@ -50,6 +53,7 @@ from thane.router.profiles import Profiles
 from thane.storage.database import Database, open_database
 from thane.supervisor import Supervisor
 from thane.tools.date_time import DateTime
+from thane.tools.facts import fact_tools
 from thane.tools.house import house_tools
 from thane.tools.tool import ToolRegistry
 from thane.version import read_version
@@ -115,7 +119,14 @@ class Builder:
         )
         home = DemoHome(self._clock, bus) if settings.demo.enabled else None
         tools = ToolRegistry([DateTime(self._clock, self._zone), *(house_tools(home) if home else ())])
+        facts = Facts(database, self._clock, self._ids, settings.facts, events=bus)
+        if settings.facts.enabled:
+            for tool in fact_tools(facts, most=settings.facts.recall_facts):
+                tools.register(tool)
         catalogue = await self._open_models(home, tools)
+        embedder = await self._open_embedder(catalogue)
+        if embedder is not None and settings.embeddings.enabled:
+            facts.understand(settings.embeddings.model, partial(meanings, embedder, settings.embeddings.model))
         health = Health(settings.health, self._clock, bus, self._random)
         circuits = Circuits(settings.routing, bus)
         routes = Routes(
@@ -151,6 +162,7 @@ class Builder:
                 ids=self._ids,
                 accounts=ledger,
                 context_of=catalogue.context_of,
+                facts=facts if settings.facts.enabled else None,
             )
         )
         if settings.delegation.enabled:
@@ -188,7 +200,8 @@ class Builder:
             decisions=decisions,
             circuits=circuits,
             candidates=routes.candidates,
-            embedder=await self._open_embedder(catalogue),
+            embedder=embedder,
+            facts=facts,
             provider=catalogue.get,
         )
         retention = Retention(database, settings.runs, bus, self._clock)

@@ -40,6 +40,8 @@ class RunContext(msgspec.Struct, frozen=True):
     """What the conversation's last session wants this one to be told."""
     recap: Callable[[], Awaitable[Recap]] | None = None
     """Asked only where not all of the turn's messages have room in a model's window."""
+    facts: Callable[[], Awaitable[str]] | None = None
+    """What is remembered that has to do with this turn, in a line; asked once, for a model that will be told."""
     instead_of: tuple[str, str] = ("", "")
 
 

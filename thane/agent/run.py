@@ -77,6 +77,7 @@ class Run:
         self._demand: Demand | None = None
         self._asked_brain = False
         self._understanding: Provider | None = None
+        self._remembered = ""
         self._strikes = 0
         self._nudged = False
         self._step = 0
@@ -195,6 +196,8 @@ class Run:
             rescue=self._rescue,
             may=lambda model: not self._out_of_budget(model),
         )
+        if order[0].provider != EMBEDDED and not self._is_bare() and context.facts is not None:
+            self._remembered = await context.facts()
         self._choose(order[0])
         return (
             *told,
@@ -240,16 +243,26 @@ class Run:
         )
         self._offer = self._offered(own)
         self._messages = self._turn.messages
-        bare = self._turn.caller.task or self._turn.options.format is not None or not self._turn.messages
-        if model.provider == EMBEDDED or bare or self._offer.client_house:
+        if model.provider == EMBEDDED or self._is_bare() or self._offer.client_house:
             return
         caller = self._context.caller
         system = system_prompt(agent.house, self._context.language, overview_entities=self._settings.overview_entities)
-        facts = circumstances(agent.now(), area=caller.area, user=caller.user, handoff=self._context.handoff)
+        facts = circumstances(
+            agent.now(),
+            area=caller.area,
+            user=caller.user,
+            handoff=self._context.handoff,
+            remembered=self._remembered,
+        )
         messages = self._turn.messages
         if caller.channel == "ha":
             messages = keep_of_home_prompt(messages, self._settings.ha_prompt)
         self._messages = compose(system, facts, messages)
+
+    def _is_bare(self) -> bool:
+        """Whether the client's messages are all that a model is to see."""
+        turn = self._turn
+        return bool(turn.caller.task) or turn.options.format is not None or not turn.messages
 
     def _offered(self, own: Iterable[ToolSpec]) -> Offer:
         house = self._agent.house

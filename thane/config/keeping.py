@@ -162,6 +162,48 @@ class Archive(Section, frozen=True):
     """A pause this long ends the surrounding exchange of a search result."""
 
 
+class Facts(Section, frozen=True):
+    enabled: bool = True
+    """Give models the tools `remember_fact`, `recall_fact` and `forget_fact`, and tell them what is remembered."""
+    prompt_facts: Annotated[int, msgspec.Meta(ge=0)] = 10
+    """Most facts that a model is told with a turn; 0 tells none, then they are only looked up."""
+    prompt_chars: Count = 1500
+    """Most characters of them."""
+    recall_facts: Count = 20
+    """Most facts that `recall_fact` answers with."""
+    most: Count = 2000
+    """Most facts that hold for one person, for one conversation, and for the house."""
+    key_chars: Count = 100
+    """Most characters of a fact's name."""
+    value_chars: Count = 1000
+    """Most characters of what it says."""
+    shown_uses: Count = 100
+    """Most runs that are listed as users of a fact; the latest ones."""
+    meaning_facts: Count = 2000
+    """The newest facts among which one is looked for by its meaning, where `embeddings.enabled`."""
+    meaning_batch: Count = 64
+    """Most facts whose meaning is asked for in one go; what is left follows with the next question."""
+    meaning_seconds: Seconds = 2.0
+    """Longest wait for the model that knows meanings; then only words count."""
+    least_likeness: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.6
+    """How near (cosine) a fact's meaning has to be to a question."""
+
+
+class Extraction(Section, frozen=True):
+    enabled: bool = False
+    """After a turn, have a model look for facts worth remembering."""
+    model: str = ""
+    """The model that does it; empty is the cheapest that is able."""
+    min_messages: Count = 2
+    """Messages that a conversation must have before it is looked at."""
+    timeout_seconds: Seconds = 30.0
+    """Longest time for one look."""
+    chars: Count = 6000
+    """Characters of the conversation's end that are looked at."""
+    most_facts: Count = 8
+    """Most facts that one look may yield."""
+
+
 class Checkpoints(Section, frozen=True):
     every_messages: Annotated[int, msgspec.Meta(ge=0)] = 50
     """A checkpoint is made once there are this many new messages; 0 makes none for that."""

@@ -36,7 +36,7 @@ NOT_YET: dict[str, str] = {
 } | dict.fromkeys(
     (
         *("talents_dir", "persona_file", "paths", "context", "capability_tags", "channel_tags"),
-        *("extraction", "episodic", "prewarm", "state_window", "search", "shell_exec", "workspace"),
+        *("episodic", "prewarm", "state_window", "search", "shell_exec", "workspace"),
         *("mcp", "mqtt", "person", "unifi", "signal", "email", "forge", "media", "metacognitive", "carddav"),
         *("identity", "openclaw", "debug"),
     ),

@@ -20,6 +20,8 @@ from thane.config.keeping import (
     Conversations,
     Dashboard,
     Events,
+    Extraction,
+    Facts,
     Housekeeping,
     Logging,
     Loops,
@@ -48,6 +50,8 @@ __all__ = [
     "Demo",
     "Embeddings",
     "Events",
+    "Extraction",
+    "Facts",
     "Health",
     "HomeAssistant",
     "HomeAssistantSubscribe",
@@ -99,6 +103,8 @@ class Settings(Section, frozen=True):
     storage: Storage = Storage()
     archive: Archive = Archive()
     checkpoints: Checkpoints = Checkpoints()
+    facts: Facts = Facts()
+    extraction: Extraction = Extraction()
     data_dir: str = "./db"
     """Folder of the database."""
     homeassistant: HomeAssistant = HomeAssistant()
@@ -120,7 +126,6 @@ class Settings(Section, frozen=True):
     context: dict[str, Any] = msgspec.field(default_factory=dict)
     capability_tags: dict[str, Any] = msgspec.field(default_factory=dict)
     channel_tags: dict[str, Any] = msgspec.field(default_factory=dict)
-    extraction: dict[str, Any] = msgspec.field(default_factory=dict)
     episodic: dict[str, Any] = msgspec.field(default_factory=dict)
     prewarm: dict[str, Any] = msgspec.field(default_factory=dict)
     state_window: dict[str, Any] = msgspec.field(default_factory=dict)

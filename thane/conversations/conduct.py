@@ -22,12 +22,14 @@ from thane.conversations import housekeeping, identity
 from thane.conversations.conversation import Conversation
 from thane.conversations.lookup import Asked, path_to_head, place
 from thane.conversations.marks import recap, shown
+from thane.conversations.recollection import recollect
 from thane.conversations.remembered import WINDOW, LastWords, Remembered
 from thane.conversations.ticket import Ticket
 from thane.ids import Ids
 from thane.ledger.accounts import Accounts
 from thane.loops.loop import Iteration, IterationFailed
 from thane.memory.archive import Archive
+from thane.memory.facts import Facts
 from thane.memory.records import ConversationRecord, MessageRecord, RunRecord
 from thane.turn import Batch, FailureKind, Message, RunFailed, RunFinished, RunStarted, Text, Turn, Usage
 
@@ -73,6 +75,7 @@ class Conductor:
         deliver: Callable[[Ticket, Final], None],
         context_of: Callable[[str], int],
         outgrown: Callable[[str], None],
+        facts: Facts | None = None,
     ) -> None:
         self._settings = settings
         self._agent = agent
@@ -84,6 +87,7 @@ class Conductor:
         self._deliver = deliver
         self._context_of = context_of
         self._outgrown = outgrown
+        self._facts = facts
 
     async def run(self, ticket: Ticket, conversation: Conversation | None, iteration: Iteration | None) -> Final:
         """Run a ticket that has its slot; how it ended. Raises IterationFailed, for its loop to count, if it failed."""
@@ -143,6 +147,7 @@ class Conductor:
             caller=caller,
             language=caller.language or self._settings.language,
             handoff=self._archive.sessions.handoff(conversation.record.id) if conversation is not None else "",
+            facts=partial(recollect, self._facts, ticket, turn) if self._facts is not None else None,
             recap=partial(self._recap, conversation.record.id, turn) if conversation is not None else None,
         )
         if ticket.handed:

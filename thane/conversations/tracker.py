@@ -40,6 +40,7 @@ from thane.ledger.accounts import Accounts, NoAccounts
 from thane.loops.loop import Iteration, IterationFailed
 from thane.loops.registry import LoopRegistry
 from thane.memory.archive import Archive
+from thane.memory.facts import Facts
 from thane.memory.records import ConversationRecord, RunRecord, SentPrompt
 from thane.redaction import Redactor, known_secrets
 from thane.router.profiles import Profiles
@@ -87,6 +88,7 @@ class Conversations:
         ids: Ids,
         accounts: Accounts | None = None,
         context_of: Callable[[str], int] = lambda _: 0,
+        facts: Facts | None = None,
     ) -> None:
         self._nursery = nursery
         self._settings = settings
@@ -115,6 +117,7 @@ class Conversations:
             deliver=self._under_way.deliver,
             context_of=context_of,
             outgrown=self._note_outgrown,
+            facts=facts,
         )
         self._live = Roster(
             self._limits, loops, self._slots, run=self._run_turn, ended=self._ended, context_of=context_of
@@ -387,10 +390,12 @@ async def open_conversations(
     ids: Ids,
     accounts: Accounts | None = None,
     context_of: Callable[[str], int] = lambda _: 0,
+    facts: Facts | None = None,
 ) -> AsyncGenerator[Conversations]:
     """A tracker whose turns all end, recorded, when the block does. Loops' tasks are done by it.
 
     `context_of` tells how many tokens a model can take, 0 where it is not known.
+    `facts` are what models are reminded of.
     """
     async with trio.open_nursery() as nursery:
         conversations = Conversations(
@@ -404,6 +409,7 @@ async def open_conversations(
             ids=ids,
             accounts=accounts,
             context_of=context_of,
+            facts=facts,
         )
         loops.run_tasks_with(TaskRunner(conversations))
         await conversations.recall()

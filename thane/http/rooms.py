@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from thane.ledger.ledger import Ledger
     from thane.loops.registry import LoopRegistry
     from thane.memory.archive import Archive
+    from thane.memory.facts import Facts
     from thane.models.embeddings import Embedder
     from thane.models.provider import ModelInfo, Provider
     from thane.router.circuit import Circuits
@@ -65,6 +66,7 @@ class Rooms:
     candidates: Callable[[], tuple[Model, ...]] = tuple
     journal: Journal | None = None
     checkpointer: Checkpointer | None = None
+    facts: Facts | None = None
     statistics: Mapping[str, Callable[[], object]] = field(default_factory=dict[str, "Callable[[], object]"])
 
     @cached_property

@@ -1,9 +1,9 @@
 """Checkpoints: making them, looking at them, and going back to one.
 
-A checkpoint is a list of parts, one for each conversation: its rows as JSON, packed, and named by the SHA-256 of what
-is in it. So parts that did not change since the last checkpoint are the same blob, and a damaged blob is found, named
-and left out while the others still work. Who makes checkpoints when, and who is told that one was restored, is
-`thane.conversations.checkpointer`.
+A checkpoint is a list of parts, one for each conversation and for each subject of facts: its rows as JSON, packed, and
+named by the SHA-256 of what is in it. So parts that did not change since the last checkpoint are the same blob, and a
+damaged blob is found, named and left out while the others still work. Who makes checkpoints when, and who is told that
+one was restored, is `thane.conversations.checkpointer`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import msgspec
 from thane.clock import Clock
 from thane.errors import ClientError
 from thane.ids import Ids
-from thane.storage import checkpoint_rows
+from thane.storage import checkpoint_rows, fact_rows
 from thane.storage.database import Database
 
 CONVERSATION = "conversation"
@@ -97,6 +97,10 @@ CONVERSATIONS = Kind(
 )
 
 
+FACTS = Kind("facts", fact_rows.stamps, fact_rows.rows_of, fact_rows.replace, fact_rows.remove)
+"""A part for each person, for each conversation that has any, and for the house."""
+
+
 class _Head(msgspec.Struct, frozen=True):
     """What a checkpoint begins with, before what is in it is known."""
 
@@ -120,7 +124,7 @@ class Checkpoints:
         self._database = database
         self._clock = clock
         self._ids = ids
-        self._kinds = dict(kinds or {CONVERSATION: CONVERSATIONS})
+        self._kinds = dict(kinds or {CONVERSATION: CONVERSATIONS, "fact": FACTS})
 
     async def create(self, trigger: str, note: str = "") -> CheckpointRecord:
         """Note the state as it is now: of one moment, whatever is being said meanwhile."""

@@ -13,6 +13,7 @@ from thane.errors import ConfigurationError
 from thane.storage.migrations import (
     archive_and_events,
     checkpoints,
+    facts,
     ledger,
     log_lines,
     parent_runs,
@@ -34,6 +35,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ledger.STATEMENTS,
     routing_decisions.STATEMENTS,
     checkpoints.STATEMENTS,
+    facts.STATEMENTS,
 )
 """Statements of each step; the first leads from an empty database to version 1."""
 

@@ -82,9 +82,12 @@ def routes(rooms: Rooms) -> Blueprint:
     @blueprint.get("/v1/runs/<run_id>")
     async def run(run_id: str) -> Response:
         """A run with its `steps`, `tool_calls`, `spans` and `prompts` (their `hash` is for `/v1/prompts`); while it
-        goes on, how it stands (`state` is `queued` or `processing`), with its `spans`."""
+        goes on, how it stands (`state` is `queued` or `processing`), with its `spans`. `facts` are those that it was
+        told (`how` is `prompt` or `recall`) or that it remembered."""
         live = living(rooms, run_id)
-        return answer(fields(live if live is not None else await stored(rooms, run_id)))
+        told = fields(live if live is not None else await stored(rooms, run_id))
+        uses = await rooms.facts.used_by(run_id) if rooms.facts is not None else ()
+        return answer(told | {"facts": [fields(use) for use in uses]})
 
     @blueprint.delete("/v1/runs/<run_id>")
     async def stop(run_id: str) -> Response:

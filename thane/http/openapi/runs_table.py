@@ -9,8 +9,17 @@ from thane.conversations.live import LiveRun
 from thane.http.openapi import native_shapes as native
 from thane.http.openapi.shape import Object, Shape, about
 from thane.http.openapi.told import CURSOR, LIMIT, Query, Told
+from thane.memory.facts import Use
 from thane.memory.records import RunRecord
 from thane.turn import ToolSpec
+
+
+class RunTold(RunRecord, frozen=True, kw_only=True):
+    facts: Annotated[tuple[Use, ...], about("Facts that it was told, or that it remembered.")] = ()
+
+
+class LiveRunTold(LiveRun, frozen=True, kw_only=True):
+    facts: Annotated[tuple[Use, ...], about("Facts that it was told, or that it remembered, so far.")] = ()
 
 
 class Runs(Shape):
@@ -79,7 +88,7 @@ RUNS: Mapping[str, Told] = {
             Query("until", "Only those that started at this time or before."),
         ),
     ),
-    "GET /v1/runs/{run_id}": Told(title="Look at a run", answer=(RunRecord, LiveRun), errors=_NO_RUN),
+    "GET /v1/runs/{run_id}": Told(title="Look at a run", answer=(RunTold, LiveRunTold), errors=_NO_RUN),
     "DELETE /v1/runs/{run_id}": Told(
         title="Cancel a run",
         answer=native.Cancelling,

@@ -15,6 +15,7 @@ from thane.http.openapi import ollama_shapes as ollama
 from thane.http.openapi import v1_shapes as v1
 from thane.http.openapi.archive_table import ARCHIVE
 from thane.http.openapi.checkpoint_table import CHECKPOINTS
+from thane.http.openapi.facts_table import FACTS
 from thane.http.openapi.router_table import ROUTER
 from thane.http.openapi.runs_table import RUNS
 from thane.http.openapi.told import LIMIT, MARKDOWN, NDJSON, SSE, Query, Told, Type
@@ -325,6 +326,7 @@ TABLE: Mapping[str, Told] = {
     **RUNS,
     **ARCHIVE,
     **CHECKPOINTS,
+    **FACTS,
     **V1,
     **OLLAMA,
 }
@@ -338,7 +340,7 @@ AREAS: Mapping[str, str] = {
     "Runs": "Turns that go on, wait or have ended.",
     "Router": "Which model was chosen for a run, and why.",
     "Loops": "What lives in Thane now.",
-    "Archive": "What was said and done, kept: sessions, search, tool calls, checkpoints.",
+    "Archive": "What was said and done, kept: sessions, search, tool calls, facts, checkpoints.",
     "Costs": "What models have used and cost; the session of a conversation.",
     "Events": "What happens, as it happens and afterwards.",
     "Thane": "Version, health and this description.",
@@ -358,6 +360,7 @@ _BEGINNINGS = {
     "/v1/requests": "Runs",
     "/v1/archive/": "Archive",
     "/v1/checkpoint": "Archive",
+    "/v1/facts": "Archive",
     "/v1/tools/": "Archive",
     "/v1/telemetry/tools": "Archive",
     "/v1/router/": "Router",

@@ -1,0 +1,106 @@
+"""Facts over the native API: what Thane remembers of whom, corrected and forgotten by the owner."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from quart import Blueprint, Response, request
+
+from thane.clock import iso
+from thane.errors import ClientError
+from thane.http.body import read_json
+from thane.http.native.answers import answer, fields, given, limit
+from thane.http.native.query import choice, cursor, next_cursor
+from thane.http.rooms import Rooms
+from thane.memory.facts import Fact, Facts, NewFact, Scope
+
+_MOST = 500
+_FILTERS = ("scope", "subject", "category", "key", "source")
+
+
+class _Create(msgspec.Struct):
+    category: str
+    key: str
+    value: str
+    scope: Scope = "house"
+    subject: str = ""
+    confidence: float = 1.0
+    valid_from: float | None = None
+    valid_until: float | None = None
+
+
+class _Correct(msgspec.Struct):
+    value: str
+    valid_until: float | None = None
+
+
+class _Forget(msgspec.Struct):
+    erase: bool = False
+
+
+def routes(rooms: Rooms) -> Blueprint:
+    """`/v1/facts` and below."""
+    blueprint = Blueprint("facts", __name__)
+    limits = rooms.settings.limits
+
+    @blueprint.get("/v1/facts")
+    async def listed() -> Response:
+        """`{"facts","count","next"}`, latest change first. `q` is looked for in names and values; `scope`, `subject`,
+        `category`, `key`, `source` and `state` (`current`; `all` for every state) select. `limit` is 50, at most 500;
+        `next` is the `cursor` of the page after it."""
+        equal = {name: value for name in _FILTERS if (value := request.args.get(name, ""))}
+        state = choice("state", "current", "superseded", "forgotten", "all")
+        if state != "all":
+            equal["state"] = state
+        most, start = limit(50, _MOST), cursor(tuple[float, str])
+        found = await _facts(rooms).list(equal=equal, q=request.args.get("q", ""), start=start, limit=most + 1)
+        page = found[:most]
+        following = next_cursor(page[-1].updated_at, page[-1].id) if len(found) > most else None
+        return answer({"facts": [told(each) for each in page], "count": len(page), "next": following})
+
+    @blueprint.post("/v1/facts")
+    async def create() -> Response:
+        """Remember something: 201 with the fact. What was known under its name (scope, subject, category, key) is
+        superseded. `valid_from` and `valid_until` are epoch seconds."""
+        wanted = read_json(await request.body, _Create, limits=limits)
+        return answer(
+            told(await _facts(rooms).remember(NewFact(source="person", **msgspec.structs.asdict(wanted)))), 201
+        )
+
+    @blueprint.get("/v1/facts/<fact_id>")
+    async def one(fact_id: str) -> Response:
+        """A fact with its `history`, all that was ever known under its name, latest first, and its `uses`: the runs
+        that were told of it (`how` is `prompt` or `recall`) or that told it (`remember`)."""
+        fact, history, uses = await _facts(rooms).get(fact_id)
+        more = {"history": [told(each) for each in history], "uses": [fields(use) for use in uses]}
+        return answer(told(fact) | more)
+
+    @blueprint.patch("/v1/facts/<fact_id>")
+    async def correct(fact_id: str) -> Response:
+        """Say what is right instead: the fact that now holds. The old one stays, superseded. 409 when it holds no
+        more already."""
+        wanted = read_json(await request.body, _Correct, limits=limits)
+        return answer(told(await _facts(rooms).correct(fact_id, **msgspec.structs.asdict(wanted))))
+
+    @blueprint.delete("/v1/facts/<fact_id>")
+    async def forget(fact_id: str) -> Response:
+        """Forget a fact: 204. It stays for the record, told to no model; with `?erase=true` or `{"erase": true}`
+        nothing of it is left, nor of what was known under its name before. A checkpoint that has it keeps it."""
+        erase = choice("erase", "", "true", "false") == "true" or (await given(_Forget, limits)).erase
+        await _facts(rooms).forget(fact_id, erase=erase)
+        return Response(b"", 204)
+
+    return blueprint
+
+
+def told(fact: Fact) -> dict[str, Any]:
+    """A fact as JSON has it."""
+    times = {name: None if (at := getattr(fact, name)) is None else iso(at) for name in ("valid_from", "valid_until")}
+    return fields(fact) | times
+
+
+def _facts(rooms: Rooms) -> Facts:
+    if rooms.facts is None:
+        raise ClientError("facts are not kept here", status=503, code="unavailable")
+    return rooms.facts

@@ -1,0 +1,103 @@
+"""What is told of the facts' routes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from thane.http.openapi.shape import Shape, about
+from thane.http.openapi.told import CURSOR, LIMIT, Query, Told
+
+
+class FactTold(Shape):
+    id: str
+    scope: Annotated[Literal["person", "conversation", "house"], about("Who may be told of it.")]
+    subject: Annotated[str, about("The person, or the conversation's id; empty for the house.")]
+    category: Literal["user", "home", "device", "routine", "preference", "architecture"]
+    key: Annotated[str, about("Its name; with scope, subject and category it names one fact that holds.")]
+    value: str
+    source: Literal["person", "model", "extraction", "import"]
+    run_id: Annotated[str, about("The run in which it was remembered.")]
+    confidence: float
+    created_at: Annotated[str, about("RFC 3339.")]
+    updated_at: str
+    valid_from: Annotated[str | None, about("It holds from then on; null is always.")]
+    valid_until: Annotated[str | None, about("It holds until then; null is on.")]
+    state: Literal["current", "superseded", "forgotten"]
+    superseded_by: Annotated[str, about("The fact that holds in its place.")]
+
+
+class FactPage(Shape):
+    facts: Annotated[tuple[FactTold, ...], about("Latest change first.")]
+    count: Annotated[int, about("On this page.")]
+    next: Annotated[str | None, about("`cursor` of the next page; null on the last.")]
+
+
+class FactUse(Shape):
+    fact_id: str
+    run_id: str
+    how: Annotated[
+        Literal["prompt", "recall", "remember"], about("Told with the turn, looked up, or remembered in the run.")
+    ]
+    at: str
+
+
+class FactWhole(FactTold):
+    history: Annotated[tuple[FactTold, ...], about("All that was known under its name, latest first.")]
+    uses: tuple[FactUse, ...]
+
+
+class FactRequest(Shape):
+    category: Literal["user", "home", "device", "routine", "preference", "architecture"]
+    key: str
+    value: str
+    scope: Literal["person", "conversation", "house"] = "house"
+    subject: Annotated[str, about("The person, or the conversation's id; empty for the house.")] = ""
+    confidence: float = 1.0
+    valid_from: Annotated[float | None, about("Epoch seconds.")] = None
+    valid_until: Annotated[float | None, about("Epoch seconds.")] = None
+
+
+class FactCorrection(Shape):
+    value: str
+    valid_until: Annotated[float | None, about("Epoch seconds.")] = None
+
+
+_NONE = {404: "No such fact."}
+_QUERY = (
+    Query("q", "Words in names and values."),
+    Query("scope", "`person`, `conversation` or `house`."),
+    Query("subject", "The person, or the conversation's id."),
+    Query("category", "`user`, `home`, `device`, `routine`, `preference`, `architecture`."),
+    Query("key", "Its name."),
+    Query("source", "`person`, `model`, `extraction`, `import`."),
+    Query("state", "`current`, `superseded`, `forgotten` or `all`."),
+    LIMIT,
+    CURSOR,
+)
+
+FACTS: Mapping[str, Told] = {
+    "GET /v1/facts": Told(title="List what is remembered", answer=FactPage, query=_QUERY),
+    "POST /v1/facts": Told(
+        title="Remember a fact",
+        body=FactRequest,
+        answer=FactTold,
+        statuses={201: "The fact."},
+        errors={400: "Something is missing or too long."},
+        example={"category": "home", "key": "bin day", "value": "Monday"},
+    ),
+    "GET /v1/facts/{fact_id}": Told(title="Read a fact", answer=FactWhole, errors=_NONE),
+    "PATCH /v1/facts/{fact_id}": Told(
+        title="Correct a fact",
+        body=FactCorrection,
+        answer=FactTold,
+        errors={**_NONE, 409: "It does not hold any more."},
+        example={"value": "Tuesday"},
+    ),
+    "DELETE /v1/facts/{fact_id}": Told(
+        title="Forget a fact",
+        query=(Query("erase", "`true`: leave nothing of it."),),
+        statuses={204: "It is forgotten."},
+        errors=_NONE,
+    ),
+}

@@ -1,0 +1,362 @@
+"""Facts: short things that are remembered of a person, of a conversation or of the house, beyond what was said.
+
+A fact has a name (category and key) within its subject, and at most one value holds at a time: a new one supersedes the
+old, which stays and says by what. A forgotten fact stays for the record; an erased one is gone, with its forerunners
+(but a checkpoint that holds it, keeps it). What one person told is never told to another, nor out of its conversation:
+every question for facts names who asks, and the SQL of the answer looks at that.
+
+Not here: who decides what is worth remembering (`thane.tools.facts`, `thane.conversations.extractor`).
+"""
+
+from __future__ import annotations
+
+import array
+import math
+import sqlite3
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Literal
+
+import msgspec
+import trio
+
+from thane.clock import Clock
+from thane.config.keeping import Facts as FactSettings
+from thane.errors import ClientError
+from thane.events.event import NoEvents, Publisher
+from thane.ids import Ids
+from thane.memory.query import begun, expression, parse, words_of
+from thane.storage import fact_rows
+from thane.storage.database import Database
+
+type Scope = Literal["person", "conversation", "house"]
+type State = Literal["current", "superseded", "forgotten"]
+type FactSource = Literal["person", "model", "extraction", "import"]
+type Embed = Callable[[tuple[str, ...]], Awaitable[tuple[tuple[float, ...], ...]]]
+"""A vector of length 1 for each text; none at all where it failed."""
+
+CATEGORIES = ("user", "home", "device", "routine", "preference", "architecture")
+
+
+class Fact(msgspec.Struct, frozen=True):
+    """Times are epoch seconds. `subject` is a person or the id of a conversation; "" for the house.
+
+    `run_id` is the run in which it was remembered. `valid_from` and `valid_until` bound when it holds; None is open.
+    """
+
+    id: str
+    scope: Scope
+    subject: str
+    category: str
+    key: str
+    value: str
+    source: FactSource
+    run_id: str
+    confidence: float
+    created_at: float
+    updated_at: float
+    valid_from: float | None = None
+    valid_until: float | None = None
+    state: State = "current"
+    superseded_by: str = ""
+
+
+class Use(msgspec.Struct, frozen=True):
+    """That a run was told of a fact (`prompt`, `recall`), or told it (`remember`)."""
+
+    fact_id: str
+    run_id: str
+    how: str
+    at: float
+
+
+class Asker(msgspec.Struct, frozen=True):
+    """Who wants to know: what they may be told depends on it. "" is nobody known, and no conversation."""
+
+    user: str = ""
+    conversation_id: str = ""
+    run_id: str = ""
+
+
+class NewFact(msgspec.Struct, frozen=True):
+    scope: Scope
+    subject: str
+    category: str
+    key: str
+    value: str
+    source: FactSource
+    run_id: str = ""
+    confidence: float = 1.0
+    valid_from: float | None = None
+    valid_until: float | None = None
+
+
+class Facts:
+    """Every method raises DependencyError when the disk fails."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        ids: Ids,
+        settings: FactSettings = FactSettings(),  # noqa: B008 frozen
+        *,
+        events: Publisher | None = None,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._ids = ids
+        self._settings = settings
+        self._events = events or NoEvents()
+        self._embed: tuple[str, Embed] | None = None
+
+    def understand(self, model: str, embed: Embed) -> None:
+        """From now on also recall by meaning, with the vectors of this model."""
+        self._embed = (model, embed)
+
+    async def remember(self, new: NewFact) -> Fact:
+        """Keep it, superseding what was kept under its name; the same again only refreshes that. Raises ClientError."""
+        new = self._checked(new)
+
+        def write(connection: sqlite3.Connection) -> Fact:
+            now = self._clock.time()
+            fact = Fact(id=self._ids.uuid7(), created_at=now, updated_at=now, **msgspec.structs.asdict(new))
+            row = fact_rows.current(connection, new.scope, new.subject, new.category, new.key)
+            if row is None and fact_rows.count_of(connection, new.scope, new.subject) >= self._settings.most:
+                raise ClientError(f"there are {self._settings.most} facts already (facts.most): forget some first")
+            if row is not None:
+                old = Fact(*row)
+                times = (new.valid_from, new.valid_until)
+                if old.value == new.value and (old.valid_from, old.valid_until) == times:
+                    same = {"updated_at": now, "confidence": max(old.confidence, new.confidence)}
+                    fact_rows.change(connection, old.id, same)
+                    return msgspec.structs.replace(old, **same)
+                fact_rows.change(connection, old.id, {"state": "superseded", "superseded_by": fact.id})
+            fact_rows.add(connection, msgspec.structs.astuple(fact))
+            if fact.run_id:
+                fact_rows.add_uses(connection, [(fact.id, fact.run_id, "remember", now)])
+            return fact
+
+        fact = await self._database.write(write)
+        self._publish("fact_remembered", fact, source=fact.source)
+        return fact
+
+    async def correct(self, fact_id: str, *, value: str, valid_until: float | None = None) -> Fact:
+        """What a person says is right instead. Raises ClientError (404, 409 for one that does not hold any more)."""
+        fact = await self._known(fact_id)
+        if fact.state != "current":
+            raise ClientError("this fact is not held any more", status=409, code="fact_not_current")
+        return await self.remember(
+            NewFact(
+                *(fact.scope, fact.subject, fact.category, fact.key, value, "person"),
+                valid_from=fact.valid_from,
+                valid_until=fact.valid_until if valid_until is None else valid_until,
+            )
+        )
+
+    async def forget(self, fact_id: str, *, erase: bool = False, asker: Asker | None = None) -> Fact:
+        """Hold it no more. With `erase` nothing of it is left, nor of what was known under its name before.
+
+        With `asker`, only what they may see. Raises ClientError (404).
+        """
+
+        def write(connection: sqlite3.Connection) -> Fact:
+            row = fact_rows.find(connection, fact_id)
+            if row is None or (asker is not None and not may_see(asker, Fact(*row))):
+                raise unknown()
+            fact = Fact(*row)
+            if erase:
+                fact_rows.erase(connection, row)
+            elif fact.state == "current":
+                fact_rows.change(connection, fact_id, {"state": "forgotten", "updated_at": self._clock.time()})
+            return fact
+
+        fact = await self._database.write(write)
+        self._publish("fact_forgotten", fact, erased=erase)
+        return fact
+
+    async def recall(self, asker: Asker, text: str, *, limit: int = 10, how: str = "recall") -> tuple[Fact, ...]:
+        """What holds now and this asker may be told: what fits `text` best first; without text, the latest."""
+        said = expression(begun(parse(text)))
+        found = await self._visible(asker, said, limit) if said or not text.strip() else ()
+        if not found:
+            found = await self._visible(asker, _any_word(text), limit) if _any_word(text) else ()
+        if text.strip() and len(found) < limit:
+            found = _joined(found, await self._by_meaning(asker, text, limit))[:limit]
+        self._note_uses(asker, found, how)
+        return found
+
+    async def named(self, asker: Asker, key: str, category: str = "") -> tuple[Fact, ...]:
+        """What holds under this name, of what this asker may be told."""
+        name = " ".join(key.split()).lower()
+        found = await self._visible(asker, "", self._settings.most * 3) if name else ()
+        return tuple(fact for fact in found if fact.key == name and category in ("", fact.category))
+
+    async def for_prompt(self, asker: Asker, text: str) -> tuple[Fact, ...]:
+        """What a model should know when it answers `text`: what has to do with it, then what is newest of the person.
+
+        At most `facts.prompt_facts`, with at most `facts.prompt_chars` characters; each is noted as used.
+        """
+        most, chars = self._settings.prompt_facts, self._settings.prompt_chars
+        if not most:
+            return ()
+        words = _any_word(text)
+        found = await self._visible(asker, words, most) if words else ()
+        if len(found) < most:
+            found = _joined(found, await self._by_meaning(asker, text, most))
+        if len(found) < most and asker.user:
+            latest = await self._visible(asker, "", most * 2)
+            found = _joined(found, tuple(fact for fact in latest if fact.scope == "person"))
+        chosen: list[Fact] = []
+        for fact in found[:most]:
+            chars -= len(fact.key) + len(fact.value)
+            if chars < 0:
+                break
+            chosen.append(fact)
+        self._note_uses(asker, chosen, "prompt")
+        return tuple(chosen)
+
+    async def list(
+        self, *, equal: dict[str, str], q: str = "", start: tuple[float, str] | None = None, limit: int = 50
+    ) -> tuple[Fact, ...]:
+        """Of everybody, for the owner: latest update first, from behind (updated_at, id) `start`."""
+        said = expression(begun(parse(q)))
+        if q.strip() and not said:
+            return ()
+        found = await self._database.read(
+            lambda c: fact_rows.select(c, equal=equal, said=said, start=start, limit=limit)
+        )
+        return tuple(Fact(*row) for row in found)
+
+    async def get(self, fact_id: str) -> tuple[Fact, tuple[Fact, ...], tuple[Use, ...]]:
+        """A fact, all that was known under its name (latest first), and who used it. Raises ClientError (404)."""
+
+        def read(connection: sqlite3.Connection) -> tuple[Fact, tuple[Fact, ...], tuple[Use, ...]] | None:
+            row = fact_rows.find(connection, fact_id)
+            if row is None:
+                return None
+            uses = fact_rows.uses_of_fact(connection, fact_id, self._settings.shown_uses)
+            others = fact_rows.history(connection, row)
+            return Fact(*row), tuple(Fact(*each) for each in others), tuple(Use(*each) for each in uses)
+
+        found = await self._database.read(read)
+        if found is None:
+            raise unknown()
+        return found
+
+    async def used_by(self, run_id: str) -> tuple[Use, ...]:
+        """The facts that a run was told, or told itself."""
+        return tuple(Use(*row) for row in await self._database.read(lambda c: fact_rows.uses_of_run(c, run_id)))
+
+    async def take_in(self, facts: Sequence[Fact]) -> int:
+        """Facts from elsewhere, with their ids and times; what is there by id or by name stays. How many came."""
+
+        def write(connection: sqlite3.Connection) -> int:
+            new = 0
+            for fact in facts:
+                name = (fact.scope, fact.subject, fact.category, fact.key)
+                if fact_rows.find(connection, fact.id) is None and fact_rows.current(connection, *name) is None:
+                    fact_rows.add(connection, msgspec.structs.astuple(fact))
+                    new += 1
+            return new
+
+        return await self._database.write(write)
+
+    async def _known(self, fact_id: str) -> Fact:
+        row = await self._database.read(lambda c: fact_rows.find(c, fact_id))
+        if row is None:
+            raise unknown()
+        return Fact(*row)
+
+    async def _visible(self, asker: Asker, said: str, limit: int) -> tuple[Fact, ...]:
+        now = self._clock.time()
+        found = await self._database.read(
+            lambda c: fact_rows.visible(
+                c, user=asker.user, conversation=asker.conversation_id, now=now, said=said, limit=limit
+            )
+        )
+        return tuple(Fact(*row) for row in found)
+
+    async def _by_meaning(self, asker: Asker, text: str, limit: int) -> tuple[Fact, ...]:
+        """The facts whose meaning is near, of the newest `facts.meaning_facts` that may be told; none in time, none."""
+        if self._embed is None or not text.strip():
+            return ()
+        model, embed = self._embed
+        scored: list[tuple[float, Fact]] = []
+        with trio.move_on_after(self._settings.meaning_seconds):
+            facts = await self._visible(asker, "", self._settings.meaning_facts)
+            ids = [fact.id for fact in facts]
+            packed = await self._database.read(lambda c: fact_rows.vectors(c, ids, model))
+            bare = [fact for fact in facts if fact.id not in packed][: self._settings.meaning_batch]
+            wanted = (text, *(f"{fact.key}: {fact.value}" for fact in bare))
+            vectors = await embed(wanted)
+            if len(vectors) != len(wanted):
+                return ()
+            new = {fact.id: _packed(vector) for fact, vector in zip(bare, vectors[1:], strict=True)}
+            if new:
+                await self._database.write(lambda c: fact_rows.store_vectors(c, model, new))
+            for fact in facts:
+                body = packed.get(fact.id) or new.get(fact.id)
+                near = _likeness(vectors[0], body) if body else 0.0
+                if near >= self._settings.least_likeness:
+                    scored.append((near, fact))
+        return tuple(fact for _, fact in sorted(scored, key=lambda each: -each[0])[:limit])
+
+    def _checked(self, new: NewFact) -> NewFact:
+        most = self._settings
+        key, value = " ".join(new.key.split()), " ".join(new.value.split())
+        if not key or not value:
+            raise ClientError("a fact needs a key and a value")
+        if len(key) > most.key_chars or len(value) > most.value_chars:
+            raise ClientError(f"a key has at most {most.key_chars} characters, a value {most.value_chars}")
+        if new.category not in CATEGORIES:
+            raise ClientError(f"category: give one of {', '.join(CATEGORIES)}")
+        if (new.scope == "house") == bool(new.subject):
+            raise ClientError("subject: give whose fact it is; of the house, give none")
+        if not 0 <= new.confidence <= 1:
+            raise ClientError("confidence: give a number from 0 to 1")
+        return msgspec.structs.replace(new, key=key.lower(), value=value)
+
+    def _note_uses(self, asker: Asker, facts: Sequence[Fact], how: str) -> None:
+        if not facts or not asker.run_id:
+            return
+        now = self._clock.time()
+        uses = [(fact.id, asker.run_id, how, now) for fact in facts]
+        self._database.post(lambda c: fact_rows.add_uses(c, uses))
+        ids = [fact.id for fact in facts]
+        self._events.publish(
+            "system", "fact_recalled", fact_ids=ids, run_id=asker.run_id, how=how, conversation_id=asker.conversation_id
+        )
+
+    def _publish(self, kind: str, fact: Fact, **more: object) -> None:
+        told = {"fact_id": fact.id, "scope": fact.scope, "category": fact.category, "key": fact.key}
+        self._events.publish("system", kind, run_id=fact.run_id, **told, **more)
+
+
+def unknown() -> ClientError:
+    return ClientError("fact not found", status=404, code="fact_not_found")
+
+
+def may_see(asker: Asker, fact: Fact) -> bool:
+    """Whether this asker may be told of this fact: the rule that `fact_rows.visible` has in SQL."""
+    whose = {"person": asker.user, "conversation": asker.conversation_id}.get(fact.scope)
+    return fact.scope == "house" or (bool(whose) and whose == fact.subject)
+
+
+def _any_word(text: str) -> str:
+    """The FTS5 query for any of the longer words of a text, whatever their endings: a quarter of each is let go."""
+    stems = {word[: len(word) - len(word) // 4] for word in words_of(text)}
+    return " OR ".join(f'"{stem}" *' for stem in sorted(stems)[:32])
+
+
+def _joined(first: Sequence[Fact], more: Sequence[Fact]) -> tuple[Fact, ...]:
+    return tuple({fact.id: fact for fact in (*first, *more)}.values())
+
+
+def _packed(vector: Sequence[float]) -> bytes:
+    return array.array("f", vector).tobytes()
+
+
+def _likeness(one: Sequence[float], packed: bytes) -> float:
+    """Cosine of two vectors of length 1; 0 where they are not of one model."""
+    other = array.array("f", packed)
+    return math.sumprod(one, other) if len(one) == len(other) else 0.0
