@@ -8,6 +8,7 @@ import msgspec
 import trio
 
 from thane.agent.rules import estimate_tokens, separated
+from thane.models.counts import tools_size
 from thane.models.provider import ModelCalls, ModelDone, ModelError, ModelRequest, Provider
 from thane.turn import Batch, Message, ModelFinished, ModelWaits, Text, Thinking, ToolCall, ToolSpec, Usage
 
@@ -128,4 +129,4 @@ class ModelStep:
 def prompt_tokens(messages: tuple[Message, ...], tools: tuple[ToolSpec, ...]) -> int:
     """About how many tokens a prompt has."""
     characters = sum(len(message.content) + len(message.thinking) for message in messages)
-    return estimate_tokens(characters + (len(msgspec.json.encode(tools)) if tools else 0))
+    return estimate_tokens(characters + tools_size(tools))

@@ -60,9 +60,15 @@ def _listed(devices: tuple[tuple[str, str, str], ...], limit: int) -> str:
     return "\n".join(lines)
 
 
+@lru_cache(maxsize=4)
+def _moment(minute: datetime, zone: str | None) -> str:
+    """`zone` is an argument since two moments may be equal and yet one of summer time, the other of winter time."""
+    return f"It is {minute:%A, %d %B %Y, %H:%M}{f' ({zone})' if zone else ''}."
+
+
 def circumstances(now: datetime, *, area: str = "", user: str = "", handoff: str = "", remembered: str = "") -> str:
     """What is only true of this turn. To the minute, so that the steps of a turn agree."""
-    facts = [f"It is {now:%A, %d %B %Y, %H:%M} ({now:%Z})." if now.tzname() else f"It is {now:%A, %d %B %Y, %H:%M}."]
+    facts = [_moment(now.replace(second=0, microsecond=0), now.tzname())]
     if user:
         facts.append(f"{user} is speaking.")
     if area:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 HIDDEN = "[hidden]"
@@ -35,9 +36,14 @@ class Secrets:
     def attributes(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """`values` without those that are named like a secret."""
         return {
-            name: HIDDEN if _NAMED.search(name) and not isinstance(value, _NUMBERS) else value
+            name: HIDDEN if _is_named(name) and not isinstance(value, _NUMBERS) else value
             for name, value in values.items()
         }
+
+
+@lru_cache(maxsize=512)  # the same few names stand in nearly every line
+def _is_named(name: str) -> bool:
+    return _NAMED.search(name) is not None
 
 
 def _values(part: object, *, named: bool) -> Iterator[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from thane.models.provider import ModelRequest
+from thane.models.tools_memo import ToolsMemo
+from thane.turn import ToolSpec
 
 _BYTES_A_TOKEN = 4  # of UTF-8: about right for English, and for scripts whose letters take three bytes and a token each
 _IMAGE_TOKENS = 1024  # what vision models make of an image: 256 to 2,000
@@ -21,9 +23,17 @@ def counted(value: object) -> int | None:
     return value
 
 
+def _json_size(tools: tuple[ToolSpec, ...]) -> int:
+    return len(msgspec.json.encode(tools)) if tools else 0
+
+
+tools_size = ToolsMemo(_json_size)
+"""How many bytes the tools are as JSON. Asked several times for each prompt."""
+
+
 def prompt_tokens(request: ModelRequest) -> int:
     """About how many tokens a request's prompt has; rather too many than too few."""
-    size = len(msgspec.json.encode(request.tools)) if request.tools else 0
+    size = tools_size(request.tools)
     tokens = 0
     for message in request.messages:
         size += len(message.content.encode()) + len(message.thinking.encode())

@@ -14,7 +14,8 @@ from thane.models.context import Sent
 from thane.models.counts import counted
 from thane.models.failures import Failures
 from thane.models.provider import ModelCalls, ModelDone, ModelError, ModelOutput, ModelRequest
-from thane.turn import JSON, FinishReason, Logprob, Message, Options, Text, Thinking, ToolCall, Usage
+from thane.models.tools_memo import ToolsMemo
+from thane.turn import JSON, FinishReason, Logprob, Message, Options, Text, Thinking, ToolCall, ToolSpec, Usage
 
 BESIDE_OPTIONS = ("truncate", "shift")
 """Wishes of `Options.extra` that stand beside `options` in a request: what to do with a prompt that is too long."""
@@ -209,7 +210,7 @@ def encode_request(request: ModelRequest, context_tokens: int | None = None) -> 
     """The body of a streaming `POST /api/chat`. `context_tokens` is the context to load the model with, if any."""
     body: JSON = {"model": request.model, "stream": True, "messages": [_message(each) for each in request.messages]}
     if request.tools:
-        body["tools"] = [{"type": "function", "function": tool} for tool in request.tools]
+        body["tools"] = _tools(request.tools)
     options = request.options
     settings = _sampling(options)
     if context_tokens is not None:
@@ -228,6 +229,13 @@ def encode_request(request: ModelRequest, context_tokens: int | None = None) -> 
     if (seconds := options.keep_alive_seconds) is not None:
         body["keep_alive"] = int(seconds) if seconds == int(seconds) else seconds
     return _encoder.encode(body)
+
+
+def _encode_tools(tools: tuple[ToolSpec, ...]) -> msgspec.Raw:
+    return msgspec.Raw(_encoder.encode([{"type": "function", "function": tool} for tool in tools]))
+
+
+_tools = ToolsMemo(_encode_tools)
 
 
 def _sampling(options: Options) -> JSON:

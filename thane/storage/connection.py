@@ -13,6 +13,7 @@ from thane.errors import ConfigurationError, DependencyError
 type Operation[T] = Callable[[sqlite3.Connection], T]
 """What a room wants done in the database: plain SQL on a connection that it is lent for the call."""
 
+_CHECKPOINT_PAGES = 4000  # a turn writes some 60; SQLite's 1000 would copy the same ones back every 17 turns
 _KEPT_WAL_BYTES = 67_108_864  # a WAL that a long read let grow is cut back to this at the next checkpoint
 
 
@@ -30,6 +31,7 @@ def open_connection(path: Path, storage: settings.Storage, *, reader: bool = Fal
         connection.execute("pragma foreign_keys = on")
         connection.execute("pragma temp_store = memory")
         connection.execute("pragma cache_size = -16000")  # KiB
+        connection.execute(f"pragma wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         connection.execute(f"pragma journal_size_limit = {_KEPT_WAL_BYTES}")
         if reader:
             connection.execute("pragma query_only = on")
