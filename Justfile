@@ -55,6 +55,10 @@ e2e *names: (_sync "dev")
 conformance *suites: (_sync "runtime") (_sync "conformance")
     @exec .cache/conformance/venv/bin/python -m tests.conformance "$@"
 
+# Kill Thane's storage 200 times at random moments, and look at what is left
+crash: (_sync "dev")
+    @THANE_KILLS=200 exec .venv/bin/python -m pytest --timeout 1800 tests/storage/test_killing.py
+
 # Write the reference pages that come from the code
 docs: (_sync "dev")
     .venv/bin/python scripts/docs.py

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sqlite3
 import subprocess
@@ -14,9 +15,12 @@ from thane.config.settings import Events, Storage
 from thane.events.filter import EVERYTHING
 from thane.events.log import open_event_log
 from thane.memory.archive import Archive
+from thane.memory.search import Wanted
 from thane.storage.database import open_database
+from thane.storage.indexes import full_text_tables
 
-ROUNDS = 10
+ROUNDS = int(os.environ.get("THANE_KILLS", "10"))
+"""Kills; `just crash` has it kill more often."""
 ROOT = Path(__file__).parents[2]
 
 
@@ -36,6 +40,11 @@ def integrity(path: Path) -> str:
     connection = sqlite3.connect(path)
     try:
         assert [] == connection.execute("pragma foreign_key_check").fetchall()
+        for name in full_text_tables(connection):  # raises when an index does not agree with its table
+            connection.execute(f"insert into {name} ({name}, rank) values ('integrity-check', 1)")
+        connection.rollback()
+        lost = "select count(*) from messages where session_id not in (select id from sessions)"
+        assert 0 == connection.execute(lost).fetchone()[0]
         return str(connection.execute("pragma integrity_check").fetchone()[0])
     finally:
         connection.close()
@@ -65,6 +74,8 @@ async def test_every_confirmed_turn_survives_a_kill_once_and_no_event_number_is_
         assert {"done", "interrupted"} >= {found.state for found in stored}
         texts = await database.read(lambda c: c.execute("select content from messages where role = 'user'").fetchall())
         assert sorted(found.id for found in stored if found.state == "done") == sorted(text for (text,) in texts)
+        said = await archive.search.find(f'"{runs[-1]}"', Wanted(), limit=9)
+        assert 1 == len(said.hits)
         for run_id in source.sample(runs, 5):
             found = await archive.run(run_id)
             assert run(run_id, f"c_{run_id.rpartition('-')[0]}") == found

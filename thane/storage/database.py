@@ -17,6 +17,7 @@ import trio
 from thane.config import settings
 from thane.errors import DependencyError
 from thane.storage.connection import Operation, as_dependency, check_integrity, damaged, open_connection, prepare_file
+from thane.storage.indexes import mend_indexes
 from thane.storage.lock import DatabaseLock, take_lock
 from thane.storage.reader import Readers
 from thane.storage.schema import migrate
@@ -94,6 +95,8 @@ def _open(
             _log.warning("Thane did not end cleanly; checking the database", path=str(path))
             check_integrity(opened[0], path)
         migrate(opened[0], path)
+        if not lock.was_clean:
+            mend_indexes(opened[0])
         opened += [open_connection(path, storage, reader=True) for _ in range(storage.readers)]
     except Exception as error:
         for connection in opened:
