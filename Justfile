@@ -51,7 +51,7 @@ e2e *names: (_sync "dev")
     done
     exec .venv/bin/python -m pytest -m e2e --timeout 900 ${paths:-tests/e2e}
 
-# Run the test suites of others against the real program: all, or any of clients, langchain, openai, openapi
+# Run the test suites of others against the real program: all, or any of wire, clients, langchain, openai, openapi
 conformance *suites: (_sync "runtime") (_sync "conformance")
     @exec .cache/conformance/venv/bin/python -m tests.conformance "$@"
 

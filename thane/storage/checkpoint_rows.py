@@ -11,6 +11,8 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from thane.storage.statements import insert
+
 type Row = tuple[Any, ...]
 type Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 """Rows by table."""
@@ -30,10 +32,7 @@ _READ = f"select {', '.join(CHECKPOINT_COLUMNS)} from checkpoints"  # noqa: S608
 
 def add_checkpoint(connection: sqlite3.Connection, row: Row, parts: Sequence[Row], blobs: Mapping[str, bytes]) -> None:
     """`parts` are (kind, name, hash, stamp, rows); `blobs` are by hash, without those that are stored already."""
-    connection.execute(
-        f"insert into checkpoints values ({', '.join('?' * len(CHECKPOINT_COLUMNS))})",  # noqa: S608 - only marks
-        row,
-    )
+    connection.execute(insert("checkpoints", CHECKPOINT_COLUMNS), row)
     connection.executemany("insert or ignore into checkpoint_blobs values (?, ?)", blobs.items())
     connection.executemany(
         "insert into checkpoint_parts values (?, ?, ?, ?, ?, ?)", [(row[0], *part) for part in parts]
@@ -153,7 +152,6 @@ def _insert(connection: sqlite3.Connection, table: str, row: Mapping[str, Any], 
     names = [name for name in row if name in known]
     changes = ", ".join(f"{name} = excluded.{name}" for name in names if name != "id")
     connection.execute(
-        f"insert into {table} ({', '.join(names)}) values ({', '.join('?' * len(names))}) "  # noqa: S608 - the table's own columns
-        + conflict.format(changes=changes),
+        f"{insert(table, names)} {conflict.format(changes=changes)}",
         [row[name] for name in names],
     )

@@ -9,6 +9,8 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from thane.storage.statements import insert
+
 type Row = tuple[Any, ...]
 
 LEDGER_COLUMNS = (
@@ -19,7 +21,7 @@ LEDGER_COLUMNS = (
 SLICE_SECONDS = 900
 """Finest time that sums are made for: every time zone's hours and days begin with such a quarter."""
 
-_INSERT = f"insert into ledger ({', '.join(LEDGER_COLUMNS)}) values ({', '.join('?' * len(LEDGER_COLUMNS))})"  # noqa: S608 - names from above
+_INSERT = insert("ledger", LEDGER_COLUMNS)
 _TOTALS = """
     count(*), count(distinct run_id), sum(input_tokens), sum(output_tokens), sum(cached_tokens),
     sum(cache_write_tokens), sum(reasoning_tokens), sum(estimated), sum(outcome = 'failed'),

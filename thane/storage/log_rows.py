@@ -6,13 +6,15 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from thane.storage.statements import insert, marks
+
 type Row = tuple[Any, ...]
 
 COLUMNS = (
     *("at", "level", "subsystem", "message", "run_id", "conversation_id", "loop_id", "tool", "model"),
     *("attributes", "source_file", "source_line"),
 )
-_INSERT = f"insert into log_lines ({', '.join(COLUMNS)}) values ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 - names from above
+_INSERT = insert("log_lines", COLUMNS)
 _SELECT = f"select id, {', '.join(COLUMNS)} from log_lines"  # noqa: S608 - names from above
 
 
@@ -43,7 +45,7 @@ def newest(
         mine.append("(loop_id = ? and loop_id <> '')")  # says what the partial index says, or it would not be used
         values.append(loop_id)
     if conversation_ids:
-        mine.append(f"(conversation_id in ({_marks(conversation_ids)}) and conversation_id <> '')")
+        mine.append(f"(conversation_id in ({marks(conversation_ids)}) and conversation_id <> '')")
         values += conversation_ids
     if mine:
         where.append(f"({' or '.join(mine)})")
@@ -51,7 +53,7 @@ def newest(
         where.append("run_id = ? and run_id <> ''")
         values.append(run_id)
     if without:
-        where.append(f"subsystem not in ({_marks(without)})")
+        where.append(f"subsystem not in ({marks(without)})")
         values += without
     if before:
         where.append("id < ?")
@@ -83,7 +85,3 @@ def prune(
         (keep, most),
     ).rowcount
     return deleted
-
-
-def _marks(values: Sequence[str]) -> str:
-    return ", ".join("?" * len(values))

@@ -9,6 +9,8 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from thane.storage.statements import insert
+
 type Row = tuple[Any, ...]
 
 RUN_COLUMNS = (
@@ -29,19 +31,15 @@ TOOL_CALL_COLUMNS = (
 SPAN_COLUMNS = ("run_id", "place", "kind", "name", "state", "started_at", "duration", "step", "extra")
 
 
-def _insert(table: str, columns: Sequence[str]) -> str:
-    return f"insert into {table} ({', '.join(columns)}) values ({', '.join('?' * len(columns))})"  # noqa: S608 - names from above
-
-
 _INSERT_RUN = (
-    _insert("runs", RUN_COLUMNS)
+    insert("runs", RUN_COLUMNS)
     + " on conflict (id) do update set "
     + ", ".join(f"{column} = excluded.{column}" for column in RUN_COLUMNS[1:])
 )
 _INSERT_OPEN_RUN = _INSERT_RUN + " where state in ('queued', 'running')"
-_INSERT_STEP = _insert("steps", STEP_COLUMNS)
-_INSERT_TOOL_CALL = _insert("tool_calls", TOOL_CALL_COLUMNS)
-_INSERT_SPAN = _insert("spans", SPAN_COLUMNS)
+_INSERT_STEP = insert("steps", STEP_COLUMNS)
+_INSERT_TOOL_CALL = insert("tool_calls", TOOL_CALL_COLUMNS)
+_INSERT_SPAN = insert("spans", SPAN_COLUMNS)
 _READ_RUN = f"select {', '.join(RUN_COLUMNS)} from runs"  # noqa: S608 - only names from above
 
 

@@ -9,6 +9,7 @@ import sqlite3
 from typing import Any
 
 from thane.storage.conversation_rows import MESSAGE_COLUMNS
+from thane.storage.statements import insert
 
 type Row = tuple[Any, ...]
 
@@ -24,11 +25,7 @@ _READ = f"""
 
 
 def add_session(connection: sqlite3.Connection, row: Row) -> None:
-    names = ", ".join(SESSION_COLUMNS)
-    connection.execute(
-        f"insert into sessions ({names}) values ({', '.join('?' * len(SESSION_COLUMNS))})",  # noqa: S608 - names from above
-        row,
-    )
+    connection.execute(insert("sessions", SESSION_COLUMNS), row)
 
 
 def open_session(connection: sqlite3.Connection, conversation_id: str) -> tuple[str, float] | None:

@@ -29,7 +29,7 @@ def fields(record: msgspec.Struct) -> dict[str, Any]:
 async def given[T](kind: type[T], limits: Limits) -> T:
     """The JSON body as a `kind`, which it is with its defaults when there is none. Raises ClientError."""
     raw = await request.body
-    return read_json(raw, kind, limits=limits) if raw.strip() else kind()
+    return read_json(raw if raw.strip() else b"{}", kind, limits=limits)
 
 
 def limit(default: int, most: int) -> int:

@@ -15,8 +15,7 @@ from thane.clock import iso
 from thane.conversations import identity
 from thane.conversations.covering import Covering
 from thane.conversations.marks import is_mark
-from thane.errors import ClientError
-from thane.http.native.answers import answer
+from thane.http.native.answers import answer, given
 from thane.http.native.telemetry import summed
 from thane.http.rooms import Rooms
 from thane.turn import Caller
@@ -43,11 +42,11 @@ def routes(rooms: Rooms) -> Blueprint:
 
     async def named(body: str = "") -> tuple[str, bool]:
         """The conversation that is meant, and whether the request names one."""
-        given = body or request.args.get("conversation_id", "") or request.headers.get(HEADER, "")
-        as_api = identity.explicit_id(Caller("api", conversation_id=given or DEFAULT))
-        if given and await rooms.archive.conversation(given) is not None:
-            return given, True
-        return as_api, bool(given)
+        name = body or request.args.get("conversation_id", "") or request.headers.get(HEADER, "")
+        as_api = identity.explicit_id(Caller("api", conversation_id=name or DEFAULT))
+        if name and await rooms.archive.conversation(name) is not None:
+            return name, True
+        return as_api, bool(name)
 
     @blueprint.get("/v1/session/stats")
     @blueprint.get("/v1/sessions/stats")
@@ -91,7 +90,7 @@ def routes(rooms: Rooms) -> Blueprint:
     async def balance() -> Response:
         """Say what is left with a cloud's account: `{"balance_usd"}`. What is spent from now on is taken off in
         `balance_left_usd` of the stats. Kept over restarts."""
-        wanted = await _read(_Balance)
+        wanted = await given(_Balance, rooms.settings.limits)
         await rooms.ledger.set_balance(wanted.balance_usd)
         return answer({"status": "ok", "balance_usd": wanted.balance_usd})
 
@@ -100,7 +99,7 @@ def routes(rooms: Rooms) -> Blueprint:
     async def reset() -> Response:
         """Begin the conversation anew: a model sees nothing of what was said before, which stays in the archive.
         409 while a turn of it goes on."""
-        conversation_id, _ = await named((await _read(_Body)).conversation_id)
+        conversation_id, _ = await named((await given(_Body, rooms.settings.limits)).conversation_id)
         covered = await covering.reset(conversation_id)
         return answer(
             {
@@ -116,7 +115,7 @@ def routes(rooms: Rooms) -> Blueprint:
     async def compact() -> Response:
         """Put a summary in the place of the older messages, for the model; nothing is deleted. 409 while a turn goes
         on. `messages` says how many it covers: 0 when there are too few."""
-        conversation_id, _ = await named((await _read(_Body)).conversation_id)
+        conversation_id, _ = await named((await given(_Body, rooms.settings.limits)).conversation_id)
         covered = await covering.compact(conversation_id)
         return answer(
             {
@@ -142,14 +141,6 @@ def routes(rooms: Rooms) -> Blueprint:
         return answer({"conversation_id": conversation_id, "messages": said})
 
     return blueprint
-
-
-async def _read[T](kind: type[T]) -> T:
-    raw = await request.get_data()
-    try:
-        return msgspec.json.decode(raw or b"{}", type=kind)
-    except msgspec.DecodeError as error:
-        raise ClientError(f"invalid JSON: {error}") from None
 
 
 async def _messages(rooms: Rooms) -> int:
