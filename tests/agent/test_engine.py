@@ -25,6 +25,7 @@ from thane.turn import (
     RunStarted,
     Text,
     Thinking,
+    ToolSpec,
     Usage,
 )
 
@@ -60,6 +61,15 @@ async def test_thanes_prompt_stands_first_and_the_clients_is_kept():
     assert Message("system", "Speak like a pirate.") == theirs
     assert user.content.startswith("hi\n\n[Circumstances")
     assert "area Kitchen" in user.content
+
+
+async def test_home_assistants_prompt_goes_with_its_tools_whole_but_for_the_marker_of_the_conversation():
+    prompt = "Talk like a butler.\nKEY=1795.12-4711 USER=Anna B DEV=abc LANG=en\nYou are in area Hall and all generic …"
+    stage = Stage(ScriptedModel(say("Hi.")))
+    messages = (Message("system", prompt), Message("user", "hi"))
+    await stage.answered(messages=messages, tools=(ToolSpec("intent__HassTurnOn"),))
+    sent = stage.model.requests[0].messages
+    assert "Talk like a butler.\n\nYou are in area Hall and all generic …" == sent[0].content
 
 
 async def test_a_turn_that_asks_for_a_format_is_passed_on_bare():

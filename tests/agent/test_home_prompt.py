@@ -51,3 +51,11 @@ def test_the_owners_instructions_stay(prompt: str, kept: str) -> None:
 def test_what_is_kept_is_a_choice(how: HomePrompt, roles: list[str]) -> None:
     messages = (Message("system", OWNERS), Message("system", OWN), Message("user", "hi"))
     assert roles == [message.role for message in keep_of_home_prompt(messages, how)]
+
+
+def test_the_marker_of_a_conversation_goes_in_any_case_and_nothing_else_with_it() -> None:
+    marked = Message("system", "Be brief. KEY=1.5-77 USER=Anna DEV=None\nThe KEY=fob hangs at the door.")
+    (kept,) = keep_of_home_prompt((marked,), "keep")
+    assert "Be brief.\nThe KEY=fob hangs at the door." == kept.content
+    said = Message("user", "KEY=1 USER=me DEV=x")
+    assert (said,) == keep_of_home_prompt((said,), "keep")

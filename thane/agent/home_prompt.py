@@ -4,11 +4,13 @@ Home Assistant sends the owner's instructions and, below them, what its own tool
 the devices, the area, the time (homeassistant/helpers/llm.py and the `llm.py` of its components, 2026.11 and before).
 Where Thane's tools stand in for those, all that would only mislead the model: `agent.ha_prompt` says what stays.
 
-* `keep`: everything.
+* `keep`: everything but the marker.
 * `extract`: the owner's instructions. Area, device, user and language have been read already (`thane.wire.caller`).
 * `drop`: nothing.
 
-Where the client's tools are passed on, its prompt is what they need, and stays whole.
+Where the client's tools are passed on, its prompt is what they need, and stays whole but for the marker: the owner put
+that there for Thane (`thane.wire.caller` reads it). It is another one in each conversation, so with it in the prompt no
+model server could use again what it has read of 25 tools and a house.
 """
 
 from __future__ import annotations
@@ -36,6 +38,8 @@ _OWN_LINES = re.compile(
     """,
     re.VERBOSE,
 )
+_MARKER = re.compile(r"[ \t]*\bKEY=\S+ USER=[^\n]*? DEV=\S*(?: LANG=\S*)?(?: AREA=[^\n]*)?")
+_MARKED = "KEY="
 _CONTEXT_BEGINS = re.compile(r"You ARE equipped to answer questions|(?:Static|Live|Dynamic) Context: An overview of")
 _CONTEXT_GOES_ON = re.compile(
     r"\s|-\s|$|the home by retrieving|functionality if the question|If the user asks about|\d\. "
@@ -46,7 +50,7 @@ _CONTEXT_GOES_ON = re.compile(
 def keep_of_home_prompt(messages: Iterable[Message], how: HomePrompt) -> tuple[Message, ...]:
     """The messages with what is to be kept of the instructions; a system message of which nothing is left goes."""
     if how == "keep":
-        return tuple(messages)
+        return without_marker(messages)
     kept = list[Message]()
     for message in messages:
         if message.role != "system":
@@ -54,6 +58,16 @@ def keep_of_home_prompt(messages: Iterable[Message], how: HomePrompt) -> tuple[M
         elif how == "extract" and (content := owners_instructions(message.content)):
             kept.append(msgspec.structs.replace(message, content=content))
     return tuple(kept)
+
+
+def without_marker(messages: Iterable[Message]) -> tuple[Message, ...]:
+    """The messages, the system ones without the marker."""
+    return tuple(
+        msgspec.structs.replace(message, content=_MARKER.sub("", message.content))
+        if message.role == "system" and _MARKED in message.content
+        else message
+        for message in messages
+    )
 
 
 def owners_instructions(prompt: str) -> str:

@@ -19,7 +19,7 @@ from thane.agent.context import Recogniser, RunContext, RunLimits
 from thane.agent.delegating import own_tools
 from thane.agent.demand import Demand, choice_of, demands
 from thane.agent.fitting import Fitting
-from thane.agent.home_prompt import keep_of_home_prompt
+from thane.agent.home_prompt import keep_of_home_prompt, without_marker
 from thane.agent.model_step import StepResult
 from thane.agent.prompt import circumstances, compose, system_prompt
 from thane.agent.tool_step import run_tools
@@ -243,7 +243,10 @@ class Run:
         )
         self._offer = self._offered(own)
         self._messages = self._turn.messages
-        if model.provider == EMBEDDED or self._is_bare() or self._offer.client_house:
+        if model.provider == EMBEDDED or self._is_bare():
+            return
+        if self._offer.client_house:
+            self._messages = without_marker(self._turn.messages)
             return
         caller = self._context.caller
         system = system_prompt(agent.house, self._context.language, overview_entities=self._settings.overview_entities)
