@@ -72,6 +72,17 @@ async def test_home_assistants_prompt_goes_with_its_tools_whole_but_for_the_mark
     assert "Talk like a butler.\n\nYou are in area Hall and all generic …" == sent[0].content
 
 
+async def test_the_quality_that_a_turn_wishes_for_decides_who_answers():
+    quick, good = (
+        config.AvailableModel(name="quick", quality=4, speed=9),
+        config.AvailableModel(name="good", quality=6, speed=3),
+    )
+    for floor, expected in ((0, "quick"), (5, "good")):
+        stage = Stage(ScriptedModel(say("Hi.")), default="quick", available=(quick, good))
+        end = await stage.answered(quality_floor=floor)
+        assert expected == end.model
+
+
 async def test_a_turn_that_asks_for_a_format_is_passed_on_bare():
     stage = Stage(ScriptedModel(say("{}")), Lamp())
     await stage.answered(options=Options(format="json"))
