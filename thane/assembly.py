@@ -128,7 +128,7 @@ class Builder:
         if embedder is not None and settings.embeddings.enabled:
             facts.understand(settings.embeddings.model, partial(meanings, embedder, settings.embeddings.model))
         health = Health(settings.health, self._clock, bus, self._random)
-        circuits = Circuits(settings.routing, bus)
+        circuits = Circuits(settings.routing, bus, suspect=health.suspect)
         routes = Routes(
             settings,
             catalogue=catalogue,

@@ -115,6 +115,15 @@ async def test_a_turn_that_nobody_may_answer_ends_with_the_reason(autojump_clock
     assert "No model can answer now. qwen3:4b: it failed 1 times in a row and is tried again in 30 s." == end.message
 
 
+async def test_no_other_model_of_a_server_is_tried_that_cannot_be_reached() -> None:
+    out = ModelError("Is it running?", dependency="ollama", whole_server=True)
+    sibling = AvailableModel(name="sibling", provider="ollama")
+    first = ScriptedModel([out])
+    stage = Stage(first, available=(sibling, OTHER), others=(lan(say("Hi.")),))
+    assert "other" == (await stage.answered()).model
+    assert 1 == len(first.requests)
+
+
 async def test_a_cancelled_call_frees_the_probe(autojump_clock: trio.testing.MockClock) -> None:
     stage = Stage(ScriptedModel([GONE]), routing=Routing(circuit_failures=1, circuit_cooling_seconds=1))
     await stage.failed()

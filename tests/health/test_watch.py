@@ -94,3 +94,20 @@ async def test_draining_is_said_before_anything_else(autojump_clock: MockClock) 
     subject = health(RecordedEvents())
     subject.draining = True
     assert subject.report().status == "draining"
+
+
+async def test_a_check_probes_at_once_and_returns_when_it_has(autojump_clock: MockClock) -> None:
+    subject, probe = health(RecordedEvents()), Probe(True)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(subject.watch, "ollama", probe)
+        await trio.sleep(3)
+        assert await subject.check("ollama")
+        assert [0, 3] == probe.at
+        assert not await subject.check("lab")
+        assert not subject.suspect("lab")
+        assert subject.suspect("ollama")
+        await trio.sleep(1)
+        assert [0, 3, 3] == probe.at
+        await trio.sleep(40)
+        assert [0, 3, 3, 33] == probe.at, "then as often as before"
+        nursery.cancel_scope.cancel()

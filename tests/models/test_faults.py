@@ -208,6 +208,7 @@ async def test_neither_key_nor_headers_are_told_when_the_server_repeats_them(
     async with provider_of(fake, protocol, headers={"x-team": "hush-hush"}) as provider:
         error = await fail(provider)
         assert "wrong key …, and …" in error.message
+        assert error.whole_server, "no model of it can be used"
     assert "hush-hush" == fake.requests[0].headers["x-team"]
     assert any("sk-secret" in value for value in fake.requests[0].headers.values())
 

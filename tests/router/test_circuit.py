@@ -82,3 +82,47 @@ def test_a_provider_that_is_back_is_tried_at_once() -> None:
     assert not circuits.allows(KEY)
     circuits.provider_is_back("ollama")
     assert circuits.allows(KEY)
+
+
+OUT = ModelError("Is it running?", dependency="ollama", whole_server=True)
+
+
+def test_what_fails_for_every_model_of_a_provider_opens_one_circuit_for_all_of_them() -> None:
+    clock, events, suspected = Clock(), Events(), list[str]()
+    circuits = Circuits(Routing(circuit_failures=2), events, clock=clock, suspect=suspected.append)
+    circuits.failed(("ollama", "a"), OUT)
+    assert circuits.allows(("ollama", "b"))
+    circuits.failed(("ollama", "b"), OUT)
+    assert ["ollama"] == suspected
+    assert not circuits.allows(("ollama", "c"))
+    assert circuits.allows(("lab", "a"))
+    why = "nothing of its provider ollama can be used: it failed 2 times in a row and is tried again in 30 s"
+    assert why == circuits.refusal(("ollama", "a"))
+    clock.now += 30
+    circuits.began(("ollama", "a"))
+    assert not circuits.allows(("ollama", "b")), "one call of one model is enough to find out"
+    circuits.succeeded(("ollama", "a"))
+    assert circuits.allows(("ollama", "b"))
+    assert ((), ["circuit_opened", "circuit_closed"]) == (circuits.statuses(), events.kinds())
+
+
+def test_a_provider_that_answers_with_an_error_can_be_reached() -> None:
+    clock = Clock()
+    circuits = Circuits(Routing(circuit_failures=2), Events(), clock=clock)
+    for _ in range(2):
+        circuits.failed(KEY, OUT)
+    clock.now += 30
+    circuits.began(KEY)
+    circuits.failed(KEY, BUSY)
+    assert [("qwen3", "closed", 1)] == [(each.model, each.state, each.failures) for each in circuits.statuses()]
+    assert circuits.allows(KEY)
+
+
+def test_a_call_that_is_cancelled_frees_the_probe_of_the_provider_too() -> None:
+    clock = Clock()
+    circuits = Circuits(Routing(circuit_failures=1), Events(), clock=clock)
+    circuits.failed(KEY, OUT)
+    clock.now += 30
+    circuits.began(KEY)
+    circuits.abandoned(KEY)
+    assert circuits.allows(("ollama", "another"))

@@ -120,7 +120,7 @@ class Attempts:
             await self._send((replace(failed, next="retry", next_model=failed.model, pause=pause),))
             await trio.sleep(pause)
             return True
-        after = await self._next()
+        after = await self._next(self.model.provider if error.whole_server else "")
         if after is None:
             await self._send((failed,))
             return False
@@ -145,10 +145,11 @@ class Attempts:
             return None
         return max(wanted or 0.0, retry_pause(tries, agent.model_retry_seconds, self._source))
 
-    async def _next(self) -> Model | None:
+    async def _next(self, shut: str) -> Model | None:
+        """The next that may be tried; none of the provider `shut`, where it would fail alike."""
         while self._rest:
             model = self._rest.pop(0)
-            if self._circuits.allows((model.provider, model.name)) and self._may(model):
+            if model.provider != shut and self._circuits.allows((model.provider, model.name)) and self._may(model):
                 return model
         return None if self.model.provider == EMBEDDED else await self._rescue()
 

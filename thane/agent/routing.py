@@ -140,13 +140,14 @@ class Routes:
 
     def _conditions(self, models: tuple[Model, ...], run_id: str, profile: str) -> Conditions:
         spent = self.budget.paid_stop(run_id, profile)
+        keys = [(model.provider, model.name) for model in models]
         missing = {
             model.provider: "it is not configured" for model in models if self._catalogue.get(model.provider) is None
         }
         since = trio.current_time() - self._settings.routing.cache_warm_seconds
         return Conditions(
             down={**self._down(), **missing},
-            resting=self.circuits.resting(),
+            resting={key: why for key in keys if (why := self.circuits.refusal(key))},
             spent=spent,
             paid=frozenset(
                 (model.provider, model.name)

@@ -46,6 +46,8 @@ class Health:
         self._events = events
         self._random = source
         self._dependencies: dict[str, Dependency] = {}
+        self._resting: dict[str, trio.Event] = {}  # set, it ends the pause before the next probe
+        self._looked: dict[str, trio.Event] = {}  # set after the next probe
         self.draining = False
 
     def report(self) -> HealthReport:
@@ -77,7 +79,7 @@ class Health:
             if not error:
                 failures = 0
                 self.mark(name, ready=True, latency=latency)
-                await trio.sleep(self._limits.interval_seconds)
+                await self._rest(name, self._limits.interval_seconds)
                 continue
             failures += 1
             wait = pause(
@@ -95,7 +97,31 @@ class Health:
                     self._events.publish(
                         "health", "dependency_down", name=name, error=error, retry_in_ms=round(wait * 1000)
                     )
-            await trio.sleep(wait)
+            await self._rest(name, wait)
+
+    def suspect(self, name: str) -> bool:
+        """Have a dependency probed at once; False where none of that name is watched."""
+        resting = self._resting.get(name)
+        if resting is not None:
+            resting.set()
+        return resting is not None
+
+    async def check(self, name: str) -> bool:
+        """Have a dependency probed, and wait until it was; False where none of that name is watched."""
+        if name not in self._resting:
+            return False
+        looked = self._looked.setdefault(name, trio.Event())
+        self.suspect(name)
+        await looked.wait()
+        return True
+
+    async def _rest(self, name: str, seconds: float) -> None:
+        """The pause between two probes."""
+        if (looked := self._looked.pop(name, None)) is not None:
+            looked.set()
+        resting = self._resting[name] = trio.Event()
+        with trio.move_on_after(seconds):
+            await resting.wait()
 
     async def _probe(self, probe: Callable[[], Awaitable[object]]) -> tuple[str, float]:
         started = trio.current_time()

@@ -45,11 +45,17 @@ class Failures:
         temporary: bool = True,
         status: int | None = None,
         retry_after: float | None = None,
+        whole_server: bool = False,
     ) -> ModelError:
         for secret in self._secrets:
             message = message.replace(secret, "…")
         return ModelError(
-            message, dependency=self.dependency, temporary=temporary, status=status, retry_after=retry_after
+            message,
+            dependency=self.dependency,
+            temporary=temporary,
+            status=status,
+            retry_after=retry_after,
+            whole_server=whole_server,
         )
 
     # Before the answer.
@@ -71,23 +77,27 @@ class Failures:
             text = f"The model server failed (HTTP {status}){words}."
         else:
             text = f"The model server does not accept the request (HTTP {status}){words}."
-        return self.error(text, temporary=temporary, status=status, retry_after=retry_after(headers))
+        shut = status in (401, 403) or _is_for_money(told)
+        return self.error(text, temporary=temporary, status=status, retry_after=retry_after(headers), whole_server=shut)
 
     def unreachable(self, error: httpx2.ConnectError) -> ModelError:
         cause = error.__cause__
         if refused(error):
-            return self.error(f"No model server answers at {self.place}: the connection was refused. Is it running?")
+            return self.error(
+                f"No model server answers at {self.place}: the connection was refused. Is it running?",
+                whole_server=True,
+            )
         if isinstance(cause, ssl.SSLCertVerificationError):
             text = f"The certificate of the model server at {self.place} is not trusted: {cause.verify_message}."
-            return self.error(text, temporary=False)
+            return self.error(text, temporary=False, whole_server=True)
         if isinstance(cause, socket.gaierror):
-            return self.error(f"The host of the model server at {self.place} cannot be found.")
-        return self.error(f"The model server at {self.place} cannot be reached.")
+            return self.error(f"The host of the model server at {self.place} cannot be found.", whole_server=True)
+        return self.error(f"The model server at {self.place} cannot be reached.", whole_server=True)
 
     def broken(self, error: httpx2.HTTPError, connect_seconds: float) -> ModelError:
         if isinstance(error, httpx2.ConnectTimeout):
             text = f"The model server at {self.place} did not accept a connection within {connect_seconds:g} s."
-            return self.error(text)
+            return self.error(text, whole_server=True)
         if isinstance(error, httpx2.RemoteProtocolError | httpx2.ReadError):
             return self.error("The model server closed the connection before its answer was complete.")
         return self.error(f"The model server at {self.place} cannot be used.", temporary=False)

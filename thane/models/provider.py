@@ -84,7 +84,8 @@ class ModelError(DependencyError):
     """A model call failed: refused, cut, stalled, or an error in the stream. `message` is fit for a person.
 
     `status` is the server's HTTP status where there was one; `retry_after` the seconds after which it wants to be asked
-    again, where it says so. Not for a cancelled call.
+    again, where it says so. `whole_server`: any other model of the same server would have failed alike, since it cannot
+    be reached or does not let Thane in. Not for a cancelled call.
     """
 
     def __init__(
@@ -95,10 +96,12 @@ class ModelError(DependencyError):
         temporary: bool = True,
         status: int | None = None,
         retry_after: float | None = None,
+        whole_server: bool = False,
     ) -> None:
         super().__init__(message, dependency=dependency, temporary=temporary)
         self.status = status
         self.retry_after = retry_after
+        self.whole_server = whole_server
 
 
 @runtime_checkable

@@ -1,4 +1,5 @@
-"""Leaves a model alone that keeps failing, and tries it again later: a circuit breaker for each model.
+"""Leaves a model alone that keeps failing, and tries it again later: a circuit breaker for each model, and
+one for each provider, which counts what every model of it would have failed with alike (`ModelError.whole_server`).
 
 Closed, every call may go through. After `routing.circuit_failures` failures in a row it opens, and nothing is sent
 for the cooling time. Then it is half open: one call goes through as a probe, and its end decides. Kept in memory: after
@@ -26,7 +27,7 @@ _CLIENTS_FAULT = frozenset({400, 413, 422})  # of the request; another one may w
 
 
 class CircuitStatus(msgspec.Struct, frozen=True):
-    """`retry_in` are the seconds until it is tried again, 0 when it may be now."""
+    """`model` is "" for that of a whole provider. `retry_in` are the seconds until it may be tried again."""
 
     provider: str
     model: str
@@ -34,6 +35,14 @@ class CircuitStatus(msgspec.Struct, frozen=True):
     failures: int
     error: str
     retry_in: float
+
+
+def _whole(key: Key) -> Key:
+    return key[0], ""
+
+
+def _nobody(_provider: str) -> None:
+    return
 
 
 class _Circuit:
@@ -46,48 +55,78 @@ class _Circuit:
 
 
 class Circuits:
-    """The circuits of every model that has failed. Times are trio's."""
+    """The circuits of every model and provider that has failed. Times are trio's.
 
-    def __init__(self, settings: Routing, events: Publisher, *, clock: Callable[[], float] = trio.current_time) -> None:
+    `suspect` is told the name of a provider whose circuit opens, so that others may look at it too.
+    """
+
+    def __init__(
+        self,
+        settings: Routing,
+        events: Publisher,
+        *,
+        clock: Callable[[], float] = trio.current_time,
+        suspect: Callable[[str], object] = _nobody,
+    ) -> None:
         self._settings = settings
         self._events = events
         self._now = clock
+        self._suspect = suspect
         self._circuits: dict[Key, _Circuit] = {}
 
     def resting(self) -> dict[Key, str]:
-        """The models that may not be called now, each with the reason."""
+        """The models, and as ("…", "") the providers, that may not be called now, each with the reason."""
         now = self._now()
         return {key: why for key, circuit in self._circuits.items() if (why := self._refusal(circuit, now))}
 
-    def allows(self, key: Key) -> bool:
+    def refusal(self, key: Key) -> str:
+        """Why a model may not be called now, by itself or with its whole provider; "" when it may."""
+        now = self._now()
+        whole = self._circuits.get(_whole(key))
+        if whole is not None and (why := self._refusal(whole, now)):
+            return f"nothing of its provider {key[0]} can be used: {why}"
         circuit = self._circuits.get(key)
-        return circuit is None or not self._refusal(circuit, self._now())
+        return self._refusal(circuit, now) if circuit is not None else ""
+
+    def allows(self, key: Key) -> bool:
+        return not self.refusal(key)
 
     def began(self, key: Key) -> None:
-        """A call goes out. Where the circuit is half open it is the probe."""
-        circuit = self._circuits.get(key)
-        if circuit is not None and circuit.until is not None:
-            circuit.probing = True
+        """A call goes out. Where a circuit is half open it is the probe."""
+        for each in (key, _whole(key)):
+            circuit = self._circuits.get(each)
+            if circuit is not None and circuit.until is not None:
+                circuit.probing = True
 
     def abandoned(self, key: Key) -> None:
         """A call was cancelled: it tells nothing."""
-        if (circuit := self._circuits.get(key)) is not None:
-            circuit.probing = False
+        for each in (key, _whole(key)):
+            if (circuit := self._circuits.get(each)) is not None:
+                circuit.probing = False
 
     def succeeded(self, key: Key) -> None:
+        self._close(_whole(key))
+        self._close(key)
+
+    def _close(self, key: Key) -> None:
         circuit = self._circuits.pop(key, None)
         if circuit is not None and circuit.until is not None:
             self._events.publish("health", "circuit_closed", provider=key[0], model=key[1])
 
     def failed(self, key: Key, error: ModelError) -> None:
         """Count a failure. One that was the request's own fault says nothing of the model."""
+        probes = {each for each in (key, _whole(key)) if (found := self._circuits.get(each)) and found.probing}
+        self.abandoned(key)
+        if error.whole_server:
+            key = _whole(key)
+        elif error.status is not None:
+            self._close(_whole(key))  # it does answer
         if error.status in _CLIENTS_FAULT:
-            self.abandoned(key)
             return
         circuit = self._circuits.setdefault(key, _Circuit())
         circuit.failures += 1
         circuit.error = error.message
-        was_probe, circuit.probing = circuit.probing, False
+        was_probe = key in probes
         if not was_probe and circuit.failures < self._settings.circuit_failures:
             return
         if circuit.until is not None and not was_probe:
@@ -107,6 +146,8 @@ class Circuits:
             error=error.message,
             retry_in_ms=round(cooling * 1000),
         )
+        if error.whole_server:
+            self._suspect(key[0])
 
     def provider_is_back(self, provider: str) -> None:
         """A provider answers again after it did not: its models may be tried without waiting any longer."""

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import trio
+import trio.testing
 from msgspec.structs import replace
 
 from tests.http.dashboard.fakes import World
-from tests.http.dashboard.test_routes import page_at
+from tests.http.dashboard.test_routes import FORM, make_app, page_at
 from tests.router.test_decisions import decision, ended
 from thane.config.money import Price
 from thane.health.watch import Dependency
@@ -15,6 +17,7 @@ from thane.router.circuit import CircuitStatus
 from thane.router.decision import Candidate, Decision, Outcome, Part
 from thane.router.decisions import ModelStatistics
 from thane.router.models import Model
+from thane.testing.serving import serving
 
 OLLAMA = Dependency("ollama", ready=True, latency_ms=7.0)
 OPEN = CircuitStatus("ollama", "qwen3", "open", 3, "busy", 12.0)
@@ -58,6 +61,31 @@ def test_each_model_server_has_a_card_with_its_state() -> None:
     assert ("is-error", "refused") == (down.providers[1].kind, down.providers[1].note)
     failing = view(circuits=(OPEN,)).providers[1]
     assert ("is-retrying", "qwen3: 3 failures, tried again in 12 s (busy)") == (failing.kind, failing.note)
+
+
+def test_the_circuit_of_a_whole_provider_is_shown_with_each_of_its_models() -> None:
+    shown = view(circuits=(replace(OPEN, model="", error="Is it running?"),))
+    assert "All of it: 3 failures, tried again in 12 s (Is it running?)" == shown.providers[1].note
+    assert "left alone" in shown.models[0].state
+
+
+async def test_a_model_server_is_probed_at_once_by_its_button() -> None:
+    world, asked = World(), list[str]()
+
+    async def probe() -> None:
+        asked.append("ollama")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(world.health.watch, "ollama", probe)
+        await trio.testing.wait_all_tasks_blocked()
+        async with serving(make_app(world)) as served:
+            answer = await served.ask("POST", "/models/check", b"provider=ollama", FORM)
+            assert (303, ["ollama", "ollama"]) == (answer.status, asked)
+            unknown = await served.ask("POST", "/models/check", b"provider=lab", FORM)
+            assert 404 == unknown.status
+        nursery.cancel_scope.cancel()
+    cards = view().providers
+    assert [False, True, False] == [card.watched for card in cards]
 
 
 def test_models_are_shown_with_what_they_can_what_they_cost_and_how_they_did() -> None:

@@ -54,6 +54,8 @@ class ProviderCard(msgspec.Struct, frozen=True):
     about: str
     figures: tuple[tuple[str, str], ...]
     note: str
+    watched: bool = False
+    """Whether it is probed, and can be at once."""
 
 
 class Points(msgspec.Struct, frozen=True):
@@ -159,13 +161,13 @@ def _card(name: str, facts: ModelsFacts) -> ProviderCard:
     elif dependency is None and not has:
         kind, shown, note = "is-off", state("off", "Not there"), "No model server of this name is configured."
     about = "" if name == EMBEDDED or not local else "in this house" if all(local) else "outside this house"
-    return ProviderCard(words.clean(name), kind, shown, about, tuple(figures), note)
+    return ProviderCard(words.clean(name), kind, shown, about, tuple(figures), note, watched=dependency is not None)
 
 
 def _resting(circuit: CircuitStatus) -> str:
     when = f"tried again in {words.brief(circuit.retry_in)}" if circuit.retry_in else "tried again with the next turn"
     times = words.plural(circuit.failures, "failure")
-    return f"{words.clean(circuit.model)}: {times}, {when} ({words.clean(circuit.error)})"
+    return f"{words.clean(circuit.model) or 'All of it'}: {times}, {when} ({words.clean(circuit.error)})"
 
 
 def _decision(decision: Decision, zone: tzinfo | None) -> DecisionCard:
@@ -294,13 +296,14 @@ def _model_row(
 
 
 def _model_state(model: Model, facts: ModelsFacts, *, by_name: bool) -> Markup:
-    circuit = next((e for e in facts.circuits if (e.provider, e.model) == (model.provider, model.name)), None)
+    keys = ((model.provider, model.name), (model.provider, ""))  # its own, and that of its whole provider
+    circuits = [each for each in facts.circuits if (each.provider, each.model) in keys]
     dependency = facts.dependencies.get(model.provider)
     if dependency is not None and not dependency.ready:
         return state("off", "unreachable")
-    if circuit is not None and circuit.state == "open":
+    if any(circuit.state == "open" for circuit in circuits):
         return state("warn", "left alone")
-    if circuit is not None and circuit.state == "half_open":
+    if any(circuit.state == "half_open" for circuit in circuits):
         return state("queued", "on trial")
     if model.provider == EMBEDDED:
         return state("done", "always there")

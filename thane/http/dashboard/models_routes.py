@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from quart import Blueprint, Response, request
+import trio
+from quart import Blueprint, Response, redirect, request
+from werkzeug.wrappers import Response as WerkzeugResponse
 
 from thane.errors import ClientError
 from thane.http.dashboard.desk import Desk
@@ -44,5 +46,14 @@ def routes(desk: Desk) -> Blueprint:
             view=models_view(facts, rooms.ledger.prices),
             address=f"/models?run={wanted}" if wanted else "/models",
         )
+
+    @blueprint.post("/models/check")
+    async def check() -> WerkzeugResponse:
+        """Probe the model server in the form now, and show the page again once it has answered or had its time."""
+        name = (await request.form).get("provider", "")
+        with trio.move_on_after(rooms.settings.health.timeout_seconds):
+            if not await rooms.health.check(name):
+                raise ClientError(f"No model server of the name {name!r} is watched.", status=404)
+        return redirect("/models", 303)
 
     return blueprint
