@@ -11,7 +11,7 @@ from thane.errors import ClientError
 from thane.http.dashboard.desk import Desk
 from thane.http.dashboard.run_page import LIVE, RunPage, run_line
 from thane.http.dashboard.run_prompt import prompt_markup
-from thane.http.native.query import cursor, next_cursor
+from thane.http.native.query import cursor, paged
 from thane.http.native.runs import CHANNELS, STATES, read_filter
 from thane.memory.prompts import KeptPrompt
 
@@ -28,11 +28,11 @@ def routes(desk: Desk) -> Blueprint:
         """The runs that were, latest first, with the filters of `GET /v1/runs`."""
         wanted, start = read_filter(), cursor(tuple[float, str])
         found = await rooms.archive.runs(wanted=wanted, start=start, limit=ROWS + 1)
-        page, more = found[:ROWS], len(found) > ROWS
+        page, rest = paged(found, ROWS, lambda last: (last.started_at, last.id))
         following = ""
-        if more:
+        if rest:
             given = MultiDict(request.args)
-            given["cursor"] = next_cursor(page[-1].started_at, page[-1].id)
+            given["cursor"] = rest
             following = f"/runs?{urlencode(list(given.items(multi=True)))}"
         return desk.pages.response(
             "runs.html",

@@ -9,7 +9,7 @@ from quart import Blueprint, Response, request
 from thane.clock import iso
 from thane.errors import ClientError
 from thane.http.native.answers import answer, limit
-from thane.http.native.query import cursor, duration, next_cursor, number, when
+from thane.http.native.query import cursor, duration, number, paged, when
 from thane.http.native.said import message
 from thane.http.rooms import Rooms
 from thane.memory.search import Around, Hit, Wanted
@@ -53,13 +53,13 @@ def routes(rooms: Rooms) -> Blueprint:
         )
         most, start = limit(10, _MOST), cursor(tuple[int]) or (0,)
         found = await archive.search.find(text, wanted, limit=most + 1, offset=start[0], around=around)
-        page, rest = found.hits[:most], found.hits[most:]
+        page, following = paged(found.hits, most, lambda _: (start[0] + most,))
         return answer(
             {
                 "results": [_hit(each) for each in page],
                 "count": len(page),
                 "query": text,
-                "next": next_cursor(start[0] + most) if rest else None,
+                "next": following,
                 "instead": found.instead,
             }
         )
@@ -74,14 +74,14 @@ def routes(rooms: Rooms) -> Blueprint:
         most, start = limit(_MOST, _MOST), cursor(tuple[float, int]) or (first - 1.0, 0)
         talk = request.args.get("conversation_id", "")
         found = await archive.search.between(first, last, conversation_id=talk, limit=most + 1, start=start)
-        page, rest = found[:most], found[most:]
+        page, following = paged(found, most, lambda last: (last[1].at, last[0]))
         return answer(
             {
                 "messages": [message(each) for _, each in page],
                 "count": len(page),
                 "from": request.args["from"],
                 "to": request.args["to"],
-                "next": next_cursor(page[-1][1].at, page[-1][0]) if rest else None,
+                "next": following,
             }
         )
 

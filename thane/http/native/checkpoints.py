@@ -11,7 +11,7 @@ from thane.clock import iso
 from thane.conversations.checkpointer import Checkpointer
 from thane.errors import ClientError
 from thane.http.native.answers import answer, fields, given, limit
-from thane.http.native.query import cursor, next_cursor
+from thane.http.native.query import cursor, paged
 from thane.http.rooms import Rooms
 from thane.memory.checkpoints import CheckpointRecord, Difference, Part, unknown
 from thane.memory.portable import pack, unpack
@@ -53,8 +53,7 @@ def routes(rooms: Rooms) -> Blueprint:
         most, start = limit(20, _MOST), cursor(tuple[float, str])
         after = CheckpointRecord(start[1], start[0], "", "", 0, 0, 0, 0) if start else None
         found = await archive.checkpoints.list(limit=most + 1, after=after)
-        page, rest = found[:most], found[most:]
-        following = next_cursor(page[-1].created_at, page[-1].id) if rest else None
+        page, following = paged(found, most, lambda last: (last.created_at, last.id))
         return answer({"checkpoints": [fields(each) for each in page], "count": len(page), "next": following})
 
     @blueprint.get("/v1/checkpoint/<checkpoint_id>")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -74,3 +75,9 @@ def cursor[T](kind: type[T]) -> T | None:
 def next_cursor(*place: object) -> str:
     """The `next` of a page that ends at `place`: opaque to clients."""
     return base64.urlsafe_b64encode(msgspec.json.encode(place)).rstrip(b"=").decode()
+
+
+def paged[T](found: Sequence[T], most: int, place: Callable[[T], tuple[object, ...]]) -> tuple[Sequence[T], str | None]:
+    """A page, and its `next`: null on the last one. `found` was looked up with one more than `most`, to know."""
+    page = found[:most]
+    return page, next_cursor(*place(page[-1])) if len(found) > most else None

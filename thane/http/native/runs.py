@@ -9,7 +9,7 @@ from quart import Blueprint, Response, request
 from thane.conversations.live import LiveRun
 from thane.errors import ClientError
 from thane.http.native.answers import answer, fields, limit
-from thane.http.native.query import cursor, next_cursor, when
+from thane.http.native.query import cursor, paged, when
 from thane.http.rooms import Rooms
 from thane.memory.records import RunFilter, RunRecord, RunState
 from thane.turn import Channel
@@ -69,13 +69,12 @@ def routes(rooms: Rooms) -> Blueprint:
         going_on = {run.run_id for run in live}
         found = await archive.runs(wanted=wanted, start=start, limit=most + 1 + len(going_on))
         ended = [run for run in found if run.id not in going_on]
-        page = ended[:most]
-        more = len(ended) > most
+        page, following = paged(ended, most, lambda last: (last.started_at, last.id))
         return answer(
             {
                 "running": [fields(run) for run in running],
                 "recent": [fields(run) for run in page],
-                "next": next_cursor(page[-1].started_at, page[-1].id) if more else None,
+                "next": following,
             }
         )
 

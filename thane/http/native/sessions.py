@@ -12,7 +12,7 @@ from quart import Blueprint, Response, request
 from thane.clock import iso
 from thane.errors import ClientError
 from thane.http.native.answers import answer, fields, given, limit
-from thane.http.native.query import cursor, next_cursor
+from thane.http.native.query import cursor, paged
 from thane.http.native.said import message, tool_call
 from thane.http.rooms import Rooms
 from thane.memory.archive import Archive
@@ -46,8 +46,7 @@ def routes(rooms: Rooms) -> Blueprint:
         found = await archive.sessions.list(
             conversation_id=request.args.get("conversation_id", ""), limit=most + 1, after=after
         )
-        page, rest = found[:most], found[most:]
-        following = next_cursor(page[-1].started_at, page[-1].id) if rest else None
+        page, following = paged(found, most, lambda last: (last.started_at, last.id))
         return answer({"sessions": [_session(each) for each in page], "count": len(page), "next": following})
 
     @blueprint.get("/v1/archive/sessions/<session_id>")

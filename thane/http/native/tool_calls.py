@@ -5,7 +5,7 @@ from __future__ import annotations
 from quart import Blueprint, Response, request
 
 from thane.http.native.answers import answer, limit
-from thane.http.native.query import cursor, next_cursor
+from thane.http.native.query import cursor, paged
 from thane.http.native.said import tool_call
 from thane.http.rooms import Rooms
 
@@ -26,11 +26,7 @@ def routes(rooms: Rooms) -> Blueprint:
             limit=most + 1,
             start=start,
         )
-        page, rest = found[:most], found[most:]
-        following = None
-        if rest:
-            place, last = page[-1]
-            following = next_cursor(last.started_at, last.run_id, place)
+        page, following = paged(found, most, lambda last: (last[1].started_at, last[1].run_id, last[0]))
         return answer({"tool_calls": [tool_call(each) for _, each in page], "count": len(page), "next": following})
 
     @blueprint.get("/v1/tools/stats")
