@@ -200,12 +200,14 @@ def test_explanation_of_what_is_kept() -> None:
     lines = explained("""
         runs: {keep_prompts: false}
         archive: {session_idle_minutes: 0}
+        facts: {enabled: false}
         checkpoints: {every_messages: 0, at_shutdown: false, keep: 3}
         logging: {dir: /var/log/thane, level: warn, index_rows: 0}
         """)
     assert "prompts what models are sent is not kept (runs.keep_prompts is false)" in lines
     assert "sessions silence never ends them; described without a model" in lines
     assert "restore a checkpoint before a compaction, when another model takes over; the newest 3 are kept" in lines
+    assert "facts models remember none (facts.enabled is false)" in lines
     assert "logs warn and above to standard error and files in /var/log/thane" in lines
 
 

@@ -9,7 +9,7 @@ import struct
 import zlib
 from typing import Any
 
-import httpx
+import httpx  # noqa: ASYNC127 what langchain-openai fetches pictures with
 import pytest
 from langchain_core.language_models import BaseChatModel
 from langchain_ollama import ChatOllama

@@ -69,8 +69,8 @@ async def test_conversations_are_selected_and_ordered(
 @pytest.mark.parametrize("sort", ["updated", "created", "title", "messages"])
 @pytest.mark.parametrize("order", ["asc", "desc"])
 async def test_pages_lead_through_all_of_them_once(here: Opened, sort: str, order: str) -> None:
-    whole = await here.archive.find(ConversationQuery(sort=sort, order=order))  # pyright: ignore[reportArgumentType]
-    query, found = ConversationQuery(sort=sort, order=order, limit=1), list[str]()  # pyright: ignore[reportArgumentType]
+    whole = await here.archive.find(ConversationQuery(sort=sort, order=order))  # pyright: ignore[reportArgumentType]  words of the list
+    query, found = ConversationQuery(sort=sort, order=order, limit=1), list[str]()  # pyright: ignore[reportArgumentType]  as above
     while True:
         page = await here.archive.find(query)
         found += [each.id for each in page.conversations]

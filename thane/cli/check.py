@@ -40,6 +40,7 @@ def explain(loaded: Loaded) -> list[str]:
             ("data", str(Path(settings.data_dir).expanduser().absolute())),
             ("prompts", _prompts(settings.runs)),
             ("sessions", _sessions(settings)),
+            ("facts", _facts(settings)),
             ("restore", _checkpoints(settings.checkpoints)),
             ("logs", _logs(settings.logging)),
         )
@@ -151,6 +152,15 @@ def _sessions(settings: Settings) -> str:
     if not model_servers(settings):
         return f"{ends}; described without a model"
     return f"{ends}; described by {settings.archive.metadata_model or 'the cheapest model that is able'}"
+
+
+def _facts(settings: Settings) -> str:
+    facts = settings.facts
+    if not facts.enabled:
+        return "models remember none (facts.enabled is false)"
+    told = f"at most {facts.prompt_facts} with a turn" if facts.prompt_facts else "none unless they look"
+    how = "words and meaning" if settings.embeddings.enabled else "words alone (embeddings.enabled is false)"
+    return f"models remember and look up what they are told, {told}; they are found by {how}"
 
 
 def _checkpoints(checkpoints: Checkpoints) -> str:

@@ -48,10 +48,10 @@ def _is_named(name: str) -> bool:
 
 def _values(part: object, *, named: bool) -> Iterator[str]:
     if isinstance(part, Mapping):
-        for name, value in part.items():  # pyright: ignore[reportUnknownVariableType]
-            yield from _values(value, named=named or bool(_NAMED.search(str(name))))  # pyright: ignore[reportUnknownArgumentType]
+        for name, value in part.items():  # pyright: ignore[reportUnknownVariableType]  of any make
+            yield from _values(value, named=named or bool(_NAMED.search(str(name))))  # pyright: ignore[reportUnknownArgumentType]  as above
     elif isinstance(part, list | tuple):
-        for value in part:  # pyright: ignore[reportUnknownVariableType]
+        for value in part:  # pyright: ignore[reportUnknownVariableType]  as above
             yield from _values(value, named=named)
     elif isinstance(part, str) and named:
         yield part

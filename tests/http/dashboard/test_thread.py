@@ -15,7 +15,7 @@ def record(key: str, parent: str, message: Message, run_id: str = "r_1", at: flo
 
 
 def run(id_: str, state: str = "done", **more: object) -> RunRecord:
-    return RunRecord(id_, "c_1", "l", "ha", "thane:latest", state, AT, **more)  # pyright: ignore[reportArgumentType]
+    return RunRecord(id_, "c_1", "l", "ha", "thane:latest", state, AT, **more)  # pyright: ignore[reportArgumentType]  the test's
 
 
 ONE = record("a", "", Message("user", "one"))
