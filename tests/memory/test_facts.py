@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import get_args
 
 import pytest
 import trio
+import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,6 +24,7 @@ from thane.errors import ClientError
 from thane.ids import Ids
 from thane.memory.archive import Archive
 from thane.memory.facts import Asker, Fact, Facts, NewFact, Scope, may_see
+from thane.storage import fact_rows
 from thane.storage.database import Database, open_database
 from thane.testing.clock import TrioClock
 
@@ -222,3 +225,31 @@ def test_nothing_leaves_its_scope_and_one_value_holds(told: list[tuple[Scope, st
 
     with TemporaryDirectory() as folder:
         trio.run(check, Path(folder))
+
+
+async def test_that_there_are_none_is_not_believed_for_long(
+    tmp_path: Path, mock_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world(tmp_path) as w:
+        asked, is_any = list[str](), fact_rows.is_any
+
+        def look(connection: sqlite3.Connection) -> bool:
+            asked.append("look")
+            return is_any(connection)
+
+        monkeypatch.setattr(fact_rows, "is_any", look)
+        assert () == await w.facts.for_prompt(ANNA, "When are the bins out?")
+        assert () == await w.facts.for_prompt(ANNA, "When are the bins out?")
+        assert ["look"] == asked
+
+        elsewhere = Facts(w.database, w.clock, Ids(random.Random(2), w.clock))  # as a restored checkpoint
+        await elsewhere.remember(of("house", "", "bins", "Monday"))
+        mock_clock.jump(5)
+        assert {"Monday"} == values(await w.facts.for_prompt(ANNA, "When are the bins out?"))
+
+
+async def test_the_first_fact_is_told_at_once(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        assert () == await w.facts.for_prompt(ANNA, "When are the bins out?")
+        await w.facts.remember(of("house", "", "bins", "Monday"))
+        assert {"Monday"} == values(await w.facts.for_prompt(ANNA, "When are the bins out?"))

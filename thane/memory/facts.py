@@ -34,6 +34,9 @@ type FactSource = Literal["person", "model", "extraction", "import"]
 type Embed = Callable[[tuple[str, ...]], Awaitable[tuple[tuple[float, ...], ...]]]
 """A vector of length 1 for each text; none at all where it failed."""
 
+_NONE_SECONDS = 5.0
+"""So long it is believed that there are no facts at all: an import or a restored checkpoint may bring some."""
+
 CATEGORIES = ("user", "home", "device", "routine", "preference", "architecture")
 
 
@@ -108,6 +111,8 @@ class Facts:
         self._settings = settings
         self._events = events or NoEvents()
         self._embed: tuple[str, Embed] | None = None
+        self._has_some = False  # or may have; it is not looked for the last one to go
+        self._none_at = -math.inf
 
     def understand(self, model: str, embed: Embed) -> None:
         """From now on also recall by meaning, with the vectors of this model."""
@@ -116,6 +121,7 @@ class Facts:
     async def remember(self, new: NewFact) -> Fact:
         """Keep it, superseding what was kept under its name; the same again only refreshes that. Raises ClientError."""
         new = self._checked(new)
+        self._has_some = True
 
         def write(connection: sqlite3.Connection) -> Fact:
             now = self._clock.time()
@@ -197,7 +203,7 @@ class Facts:
         At most `facts.prompt_facts`, with at most `facts.prompt_chars` characters; each is noted as used.
         """
         most, chars = self._settings.prompt_facts, self._settings.prompt_chars
-        if not most:
+        if not most or await self._has_none():
             return ()
         words = _any_word(text)
         found = await self._visible(asker, words, most) if words else ()
@@ -249,6 +255,7 @@ class Facts:
 
     async def take_in(self, facts: Sequence[Fact]) -> int:
         """Facts from elsewhere, with their ids and times; what is there by id or by name stays. How many came."""
+        self._has_some = True
 
         def write(connection: sqlite3.Connection) -> int:
             new = 0
@@ -260,6 +267,17 @@ class Facts:
             return new
 
         return await self._database.write(write)
+
+    async def _has_none(self) -> bool:
+        """Whether there is no fact of anybody: then not every turn waits for the disk to find nothing."""
+        if self._has_some:
+            return False
+        if trio.current_time() - self._none_at >= _NONE_SECONDS:
+            if await self._database.read(fact_rows.is_any):
+                self._has_some = True
+            else:
+                self._none_at = trio.current_time()
+        return not self._has_some
 
     async def _known(self, fact_id: str) -> Fact:
         row = await self._database.read(lambda c: fact_rows.find(c, fact_id))

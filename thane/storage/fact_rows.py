@@ -23,6 +23,10 @@ _NOW = (
 )
 
 
+def is_any(connection: sqlite3.Connection) -> bool:
+    return bool(connection.execute("select exists (select 1 from facts)").fetchone()[0])
+
+
 def add(connection: sqlite3.Connection, row: Sequence[object]) -> None:
     connection.execute(
         f"insert into facts ({', '.join(COLUMNS)}) values ({', '.join('?' * len(COLUMNS))})",  # noqa: S608 - only names
