@@ -50,9 +50,11 @@ class Failing(sqlite3.Connection):
 @pytest.fixture
 def failing(monkeypatch: pytest.MonkeyPatch) -> None:
     connect = sqlite3.connect
-    monkeypatch.setattr(
-        "thane.storage.connection.sqlite3.connect", lambda *given, **named: connect(*given, factory=Failing, **named)
-    )
+
+    def failing_connection(*given: Any, **named: Any) -> sqlite3.Connection:
+        return connect(*given, factory=Failing, **named)
+
+    monkeypatch.setattr("thane.storage.connection.sqlite3.connect", failing_connection)
 
 
 async def turn(archive: Archive) -> object:
