@@ -191,3 +191,16 @@ async def test_answers_during_a_drain_say_that_the_connection_ends(autojump_cloc
         await trio.sleep(0.1)
         served.drain.set()
         assert "close" == (await client.answer()).headers["connection"]
+
+
+async def test_an_answer_before_the_end_of_the_request_says_that_the_connection_ends(autojump_clock: MockClock) -> None:
+    """A client that is not told would send its next request into a connection that is closed (RFC 9112, 9.3)."""
+    whole = request("POST", "/plain", b"abc")
+    async with serving(app) as served:
+        async with await served.connect() as client:
+            await client.send(whole[:-3])
+            assert "close" == (await client.answer()).headers["connection"]
+        async with await served.connect() as client:
+            await client.send(whole)
+            assert "connection" not in (await client.answer()).headers
+            assert b"plain" == (await client.ask("GET", "/plain")).body

@@ -222,7 +222,7 @@ class Http1:
             return
         headers = [*event.headers, *self.site.standard_headers()]
         has_length = any(name.lower() == b"content-length" for name, _ in event.headers)
-        if self.site.draining:
+        if self.site.draining or self.expects_body:  # what is left of a request's body ends the connection: say so
             headers.append((b"connection", b"close"))
         bodiless = status in _BODILESS or self._method == b"HEAD"
         self._chunked = not has_length and not bodiless and self._h11.their_http_version == b"1.1"
