@@ -176,6 +176,15 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join([*lines, *(f"| {row.name} | {row.thane} | {row.direct} | {row.note} |" for row in rows)])
 
 
+def renewed(page: str, rows: str, measured: str) -> str:
+    """The page with these rows and this last line; its words stay, and the rows that `just soak` is the source of."""
+    head, _, rest = page.partition("| measure |")
+    old, _, tail = rest.partition("\nMeasured on ")
+    names = {line.partition(" | ")[0] for line in rows.splitlines()}
+    kept = [line for line in old.splitlines() if line.startswith("| ") and line.partition(" | ")[0] not in names]
+    return f"{head}{'\n'.join((rows, *kept))}\n\n{measured}\n{tail.partition('\n')[2]}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=4, help="about how long each throughput figure is measured")
@@ -195,11 +204,9 @@ def main() -> None:
     print(text)
     if chosen.write:
         page = ROOT / "docs" / "benchmarks.md"
-        head = page.read_text().partition("| measure |")[0]
         machine = f"{len(available)} cores, CPython {platform.python_version()}"
-        page.write_text(
-            f"{head}{text}\n\nMeasured on {machine}{'' if cores[0] is None else ', Thane pinned to one'}.\n"
-        )
+        measured = f"Measured on {machine}{'' if cores[0] is None else ', Thane pinned to one'}."
+        page.write_text(renewed(page.read_text(), text, measured))
 
 
 if __name__ == "__main__":
