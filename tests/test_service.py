@@ -126,6 +126,15 @@ async def test_every_long_lived_part_has_its_counters(tmp_path: Path) -> None:
     assert {"providers": 2, "models": 2, "local": 2} == counted["catalogue"]
 
 
+async def test_the_start_names_the_model_that_is_configured_without_being_the_default(tmp_path: Path) -> None:
+    available = (settings.AvailableModel(name="gpt-oss", provider="ollama"),)
+    chosen = configured(tmp_path, models=settings.Models(available=available, ollama_url="http://127.0.0.1:9"))
+    native = f"http://127.0.0.1:{chosen.listen.port}"
+    async with serving(chosen) as client:
+        told = (await client.get(f"{native}/v1/events/log?source=system")).json()["events"]
+        assert ["gpt-oss"] == [each["data"]["provider"] for each in told if each["kind"] == "started"]
+
+
 async def test_the_ollama_api_may_share_the_native_port(tmp_path: Path) -> None:
     chosen = configured(tmp_path)
     alone = msgspec.structs.replace(chosen, ollama_api=settings.OllamaApi(port=0))

@@ -216,7 +216,7 @@ class _Tree:
     def _announce(self) -> None:
         rooms = self._rooms
         home = rooms.home.name if rooms.home else "none"
-        model = rooms.settings.models.default or "embedded"
+        model = next((each.name for each in rooms.candidates()), "embedded")  # the default, where there is one
         ollama_url = self._ollama.url if self._ollama else ""
         if rooms.settings.ollama_api.is_on_native_port:
             ollama_url = self._native.url
