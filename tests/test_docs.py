@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -39,3 +40,27 @@ def test_every_setting_has_a_meaning() -> None:
         f"{path}: {key}" for path, rows in generator().sections() for key, _, _, meaning in rows if not meaning.strip()
     ]
     assert without == []
+
+
+PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
+
+
+def test_every_page_stands_in_the_index() -> None:
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"index.md"}
+    assert set() == {page for page in pages if f"({page})" not in index}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    assert [] == [link for link in links if not (page.parent / link).exists()]
+
+
+def test_every_recipe_is_told_of_where_it_is_wanted() -> None:
+    recipes = re.findall(
+        r"^([a-z]\w*)(?: \*\w+)*:", (ROOT / "Justfile").read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
+    told = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    assert "conformance" in recipes
+    assert [] == [recipe for recipe in recipes if not re.search(rf"just (\w+ )*{recipe}\b", told)]
