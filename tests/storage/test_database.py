@@ -418,3 +418,10 @@ async def test_statistics_tell_how_long_a_transaction_took(path: Path) -> None:
         assert 0 == database.statistics().slowest
         await database.write(make_table)
         assert 0 < database.statistics().last <= database.statistics().slowest < 5
+
+
+async def test_each_connection_keeps_no_more_pages_than_the_setting_says(tmp_path: Path) -> None:
+    async with open_database(tmp_path / "thane.db", Storage(cache_bytes=1_048_576)) as database:
+        read = await database.read(lambda c: c.execute("pragma cache_size").fetchone()[0])
+        write = await database.write(lambda c: c.execute("pragma cache_size").fetchone()[0])
+    assert (-1024, -1024) == (read, write)

@@ -125,6 +125,8 @@ class Storage(Section, frozen=True):
     """`normal` survives a crash of Thane; `full` a power cut too, at a cost for each turn."""
     readers: Count = 2
     """Connections that read at the same time."""
+    cache_bytes: Count = 4_194_304
+    """Memory for pages of the database, for each connection: one that writes and `readers`. They fill up and stay."""
     queue_writes: Count = 10_000
     """Writes that may wait for the disk before new turns are refused."""
     busy_timeout_seconds: Seconds = 5.0

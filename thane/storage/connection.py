@@ -30,7 +30,7 @@ def open_connection(path: Path, storage: settings.Storage, *, reader: bool = Fal
         connection.execute(f"pragma synchronous = {storage.synchronous}")
         connection.execute("pragma foreign_keys = on")
         connection.execute("pragma temp_store = memory")
-        connection.execute("pragma cache_size = -16000")  # KiB
+        connection.execute(f"pragma cache_size = -{max(1, storage.cache_bytes // 1024)}")  # negative: in KiB
         connection.execute(f"pragma wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         connection.execute(f"pragma journal_size_limit = {_KEPT_WAL_BYTES}")
         if reader:
