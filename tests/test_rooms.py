@@ -33,7 +33,10 @@ MAY: dict[str, str] = {
     "agent": "models tools router home",
     "conversations": "agent loops memory ledger router tools",
     "http": "wire conversations router models home memory ledger loops events health journal",
-    "cli": "service router.profiles storage memory.intake conversations.reference http.listeners",
+    "cli": (
+        "service router.profiles storage memory.intake memory.facts conversations.reference "
+        "conversations.reference_facts http.listeners"
+    ),
     "testing": "http models",
 }
 """Room: the rooms, or single modules, that it may import besides its own and `ANY`."""

@@ -26,8 +26,10 @@ from thane.config.load import Loaded
 from thane.conversations.checkpointer import Checkpointer
 from thane.conversations.compactor import Compactor
 from thane.conversations.covering import Covering
+from thane.conversations.extractor import Extractor
 from thane.conversations.summariser import Summariser
 from thane.events.bus import EventBus
+from thane.events.event import Event
 from thane.events.filter import EventFilter
 from thane.http.guard import guarded
 from thane.http.listeners import Listener
@@ -95,6 +97,15 @@ async def note_failovers(bus: EventBus, checkpointer: Checkpointer) -> None:
         while True:
             await subscription.receive()
             checkpointer.soon("pre-failover")
+
+
+async def extract_facts(bus: EventBus, extractor: Extractor) -> None:
+    """Have each answered turn looked at for facts, one after the other; those that come too fast are passed over."""
+    with bus.subscribe(EventFilter(kinds=frozenset({"request_complete"}))) as subscription:
+        while True:
+            for event in await subscription.receive():
+                if isinstance(event, Event):
+                    await extractor.look(str(event.data.get("run_id", "")))
 
 
 async def _learn(embedded: EmbeddedProvider, language: str) -> None:
@@ -173,6 +184,16 @@ class _Tree:
             able=lambda: bool(self._catalogue.remote()),
         )
         branches["session summaries"] = summariser.run
+        extraction, facts = self._rooms.settings.extraction, self._rooms.facts
+        if extraction.enabled and facts is not None:
+            extractor = Extractor(
+                facts,
+                self._rooms.archive,
+                self._rooms.conversations,
+                extraction,
+                able=lambda: bool(self._catalogue.remote()),
+            )
+            branches["facts from turns"] = partial(extract_facts, self._rooms.bus, extractor)
         branches["compaction"] = self._compactor().run
         if self._rooms.checkpointer is not None:
             branches["checkpoints"] = self._rooms.checkpointer.run

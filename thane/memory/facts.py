@@ -122,10 +122,10 @@ class Facts:
         """Keep it, superseding what was kept under its name; the same again only refreshes that. Raises ClientError."""
         new = self._checked(new)
         self._has_some = True
+        now = self._clock.time()
+        fact = Fact(id=self._ids.uuid7(), created_at=now, updated_at=now, **msgspec.structs.asdict(new))
 
         def write(connection: sqlite3.Connection) -> Fact:
-            now = self._clock.time()
-            fact = Fact(id=self._ids.uuid7(), created_at=now, updated_at=now, **msgspec.structs.asdict(new))
             row = fact_rows.current(connection, new.scope, new.subject, new.category, new.key)
             if row is None and fact_rows.count_of(connection, new.scope, new.subject) >= self._settings.most:
                 raise ClientError(f"there are {self._settings.most} facts already (facts.most): forget some first")
@@ -142,9 +142,9 @@ class Facts:
                 fact_rows.add_uses(connection, [(fact.id, fact.run_id, "remember", now)])
             return fact
 
-        fact = await self._database.write(write)
-        self._publish("fact_remembered", fact, source=fact.source)
-        return fact
+        kept = await self._database.write(write)
+        self._publish("fact_remembered", kept, source=kept.source)
+        return kept
 
     async def correct(self, fact_id: str, *, value: str, valid_until: float | None = None) -> Fact:
         """What a person says is right instead. Raises ClientError (404, 409 for one that does not hold any more)."""
@@ -165,6 +165,8 @@ class Facts:
         With `asker`, only what they may see. Raises ClientError (404).
         """
 
+        now = self._clock.time()
+
         def write(connection: sqlite3.Connection) -> Fact:
             row = fact_rows.find(connection, fact_id)
             if row is None or (asker is not None and not may_see(asker, Fact(*row))):
@@ -173,7 +175,7 @@ class Facts:
             if erase:
                 fact_rows.erase(connection, row)
             elif fact.state == "current":
-                fact_rows.change(connection, fact_id, {"state": "forgotten", "updated_at": self._clock.time()})
+                fact_rows.change(connection, fact_id, {"state": "forgotten", "updated_at": now})
             return fact
 
         fact = await self._database.write(write)

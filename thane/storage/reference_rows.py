@@ -29,6 +29,8 @@ _TABLES: dict[str, tuple[str, ...]] = {
         *("id", "conversation_id", "started_at", "ended_at", "end_reason", "summary", "title", "tags", "metadata"),
         *("parent_session_id", "parent_tool_call_id"),
     ),
+    "facts": ("id", "category", "key", "value", "source", "created_at", "updated_at", "confidence"),
+    "entity_facts": ("entity_id", "key", "value", "updated_at"),
 }
 
 

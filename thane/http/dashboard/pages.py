@@ -45,6 +45,7 @@ NAV = (
     NavEntry("models", "Models", "/models"),
     NavEntry("costs", "Costs", "/costs"),
     NavEntry("archive", "Archive", "/archive"),
+    NavEntry("memory", "Memory", "/memory"),
     NavEntry("system", "System", "/system"),
 )
 """The pages that exist; an entry's name is its icon too."""

@@ -15,6 +15,7 @@ from thane.http.dashboard import (
     conversation_routes,
     cost_routes,
     event_routes,
+    memory_routes,
     models_routes,
     now_routes,
     run_routes,
@@ -48,6 +49,7 @@ def routes(rooms: Rooms) -> Blueprint:
         models_routes,
         cost_routes,
         archive_routes,
+        memory_routes,
         system_routes,
         static_routes,
     ):
