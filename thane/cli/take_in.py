@@ -20,7 +20,7 @@ async def take_in(
     *,
     config: Config = None,
 ) -> None:
-    """Take in the conversations, sessions, tool calls and facts of a `thane.db` of the reference. Thane must be stopped.
+    """Take in conversations, sessions, tool calls and facts of the reference (`thane.db`). Thane must be stopped.
 
     What was taken in before is not taken twice.
     """
