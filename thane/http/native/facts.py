@@ -11,7 +11,7 @@ from thane.clock import iso
 from thane.errors import ClientError
 from thane.http.body import read_json
 from thane.http.native.answers import answer, fields, given, limit
-from thane.http.native.query import choice, cursor, next_cursor
+from thane.http.native.query import choice, cursor, paged
 from thane.http.rooms import Rooms
 from thane.memory.facts import Fact, Facts, NewFact, Scope
 
@@ -55,8 +55,7 @@ def routes(rooms: Rooms) -> Blueprint:
             equal["state"] = state
         most, start = limit(50, _MOST), cursor(tuple[float, str])
         found = await _facts(rooms).list(equal=equal, q=request.args.get("q", ""), start=start, limit=most + 1)
-        page = found[:most]
-        following = next_cursor(page[-1].updated_at, page[-1].id) if len(found) > most else None
+        page, following = paged(found, most, lambda each: (each.updated_at, each.id))
         return answer({"facts": [told(each) for each in page], "count": len(page), "next": following})
 
     @blueprint.post("/v1/facts")
