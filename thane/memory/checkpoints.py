@@ -19,6 +19,7 @@ import msgspec
 from thane.clock import Clock
 from thane.errors import ClientError
 from thane.ids import Ids
+from thane.memory.spool import Spool
 from thane.storage import checkpoint_rows, fact_rows
 from thane.storage.database import Database
 
@@ -114,7 +115,7 @@ class _Contents(msgspec.Struct, frozen=True):
     """`parts` are (kind, name, hash, stamp, rows); `blobs` are those that may not be stored yet, by hash."""
 
     parts: tuple[tuple[str, str, str, str, int], ...]
-    blobs: dict[str, bytes]
+    blobs: Spool
 
 
 class Checkpoints:
@@ -133,10 +134,22 @@ class Checkpoints:
 
         def write(connection: sqlite3.Connection) -> CheckpointRecord:
             hashes = {part[2] for part in contents.parts} - set(contents.blobs)
-            whole = all(checkpoint_rows.has_blob(connection, hash_) for hash_ in hashes)
-            return _store(connection, head, contents if whole else self._gather(connection))
+            if all(checkpoint_rows.has_blob(connection, hash_) for hash_ in hashes):
+                return _store(connection, head, contents)
+            with (again := self._gather(connection)).blobs:
+                return _store(connection, head, again)
 
-        return await self._database.write(write)
+        return await self._write(write, contents.blobs)
+
+    async def _write[T](self, operation: Callable[[sqlite3.Connection], T], blobs: Spool) -> T:
+        """Close the blobs once they are stored, or cannot be: not when cancelled, for the database still reads them."""
+        try:
+            done = await self._database.write(operation)
+        except Exception:
+            blobs.close()
+            raise
+        blobs.close()
+        return done
 
     def _gather(self, connection: sqlite3.Connection) -> _Contents:
         """Everything as it is now; only what has changed since the last checkpoint is read and packed."""
@@ -144,15 +157,19 @@ class Checkpoints:
         before = checkpoint_rows.parts(connection, last[0][0]) if last else []
         known = {(kind, name): (hash_, stamp, rows) for kind, name, hash_, stamp, rows in before}
         parts: list[tuple[str, str, str, str, int]] = []
-        blobs: dict[str, bytes] = {}
-        for kind, how in self._kinds.items():
-            for name, stamp in how.stamps(connection).items():
-                hash_, old_stamp, rows = known.get((kind, name), ("", "", 0))
-                if old_stamp != stamp or not checkpoint_rows.has_blob(connection, hash_):
-                    state = how.read(connection, name)
-                    hash_ = _pack_into(blobs, state)
-                    rows = len(state.get(how.table, ()))
-                parts.append((kind, name, hash_, stamp, rows))
+        blobs = Spool()
+        try:
+            for kind, how in self._kinds.items():
+                for name, stamp in how.stamps(connection).items():
+                    hash_, old_stamp, rows = known.get((kind, name), ("", "", 0))
+                    if old_stamp != stamp or not checkpoint_rows.has_blob(connection, hash_):
+                        state = how.read(connection, name)
+                        hash_ = _pack_into(blobs, state)
+                        rows = len(state.get(how.table, ()))
+                    parts.append((kind, name, hash_, stamp, rows))
+        except BaseException:
+            blobs.close()
+            raise
         return _Contents(tuple(parts), blobs)
 
     async def newest_message(self) -> int:
@@ -235,7 +252,8 @@ class Checkpoints:
             if checkpoint_rows.find_checkpoint(connection, checkpoint_id) is None:
                 raise unknown()
             difference = self._compare(connection, checkpoint_id, only)
-            before = _store(connection, head, self._gather(connection))
+            with (contents := self._gather(connection)).blobs:
+                before = _store(connection, head, contents)
             hashes = {
                 (kind, name): hash_ for kind, name, hash_, _, _ in checkpoint_rows.parts(connection, checkpoint_id)
             }
@@ -255,14 +273,14 @@ class Checkpoints:
         """Take in a checkpoint from elsewhere, under an id of its own. `parts` have their state."""
         head = _Head(self._ids.uuid7(), created_at, trigger, note)
         packed: list[tuple[str, str, str, str, int]] = []
-        blobs: dict[str, bytes] = {}
+        blobs = Spool()
         for part in parts:
             if part.kind in self._kinds and part.state is not None:
                 hash_ = _pack_into(blobs, part.state)
                 rows = len(part.state.get(self._kinds[part.kind].table, ()))
                 packed.append((part.kind, part.name, hash_, "", rows))
         contents = _Contents(tuple(packed), blobs)
-        return await self._database.write(lambda connection: _store(connection, head, contents))
+        return await self._write(lambda connection: _store(connection, head, contents), blobs)
 
 
 def unknown() -> ClientError:
@@ -274,18 +292,17 @@ def _store(connection: sqlite3.Connection, head: _Head, contents: _Contents) -> 
     talks = [part for part in parts if part[0] == CONVERSATION]
     messages = sum(part[4] for part in talks)
     facts = sum(part[4] for part in parts) - messages
-    new = sum(len(body) for body in blobs.values())
-    size = new + checkpoint_rows.blob_bytes(connection, [part[2] for part in parts if part[2] not in blobs])
+    size = blobs.size + checkpoint_rows.blob_bytes(connection, [part[2] for part in parts if part[2] not in blobs])
     record = CheckpointRecord(head.id, head.created_at, head.trigger, head.note, len(talks), messages, facts, size)
     checkpoint_rows.add_checkpoint(connection, msgspec.structs.astuple(record), parts, blobs)
     return record
 
 
-def _pack_into(blobs: dict[str, bytes], state: State) -> str:
+def _pack_into(blobs: Spool, state: State) -> str:
     """Add a state to the blobs; its hash."""
     body = msgspec.json.encode(state, order="sorted")
     hash_ = hashlib.sha256(body).hexdigest()
-    blobs[hash_] = zlib.compress(body, _LEVEL)
+    blobs.add(hash_, zlib.compress(body, _LEVEL))
     return hash_
 
 

@@ -1,0 +1,29 @@
+"""Blobs come back as they were put in, from memory and from disk."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from thane.memory.spool import Spool
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdef"), st.binary(max_size=50)), max_size=20))
+def test_each_hash_has_what_was_first_put_in(given_: list[tuple[str, bytes]]) -> None:
+    wanted: dict[str, bytes] = {}
+    with Spool() as spool:
+        for hash_, body in given_:
+            spool.add(hash_, body)
+            wanted.setdefault(hash_, body)
+        assert wanted == dict(spool)
+        assert sum(map(len, wanted.values())) == spool.size
+
+
+def test_much_goes_to_disk_and_comes_back() -> None:
+    with Spool() as spool:
+        for number in range(8):
+            spool.add(str(number), bytes([number]) * 1_000_000)
+        assert bytes([5]) * 1_000_000 == spool["5"]
+        spool.add("8", b"last")
+        assert b"last" == spool["8"]
+        assert 9 == len(spool)
