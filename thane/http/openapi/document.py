@@ -16,7 +16,7 @@ from quart import Quart
 
 from thane.config.settings import Auth
 from thane.http.openapi.table import AREAS, NOTHING, TABLE, area, error_type
-from thane.http.openapi.told import JSON, SSE, Query, Told, Type
+from thane.http.openapi.told import HTML, JSON, SSE, Query, Told, Type
 
 type Document = dict[str, Any]
 
@@ -110,7 +110,10 @@ def _operation(route: Route, schemas: dict[str, Document]) -> Document:
         example = {"example": told.example} if told.example else {}
         content = {JSON: {"schema": schemas[str(told.body)]} | example}
         operation["requestBody"] = {"required": True, "content": content}
-    operation["responses"] = _responses(route, told, schemas[str(error_type(where))], schemas)
+    refusal = {JSON: {"schema": schemas[str(error_type(where))]}}
+    if where == "Dashboard":  # a person is told on a page
+        refusal[HTML] = {"schema": {"type": "string"}}
+    operation["responses"] = _responses(route, told, refusal, schemas)
     if route.path in _OPEN:
         operation["security"] = []
     return operation
@@ -126,7 +129,7 @@ def _parameter(query: Query) -> Document:
     return {"name": query.name, "in": "query", "description": query.meaning, "schema": schema}
 
 
-def _responses(route: Route, told: Told, error: Document, schemas: dict[str, Document]) -> Document:
+def _responses(route: Route, told: Told, refusal: Document, schemas: dict[str, Document]) -> Document:
     statuses = {101: "The WebSocket is open."} if route.web_socket else told.statuses
     content: Document = {}
     if told.answer is not None:
@@ -139,7 +142,7 @@ def _responses(route: Route, told: Told, error: Document, schemas: dict[str, Doc
     for status, text in statuses.items():
         shown = {"content": content} if content and status != 101 else {}
         responses[str(status)] = {"description": text} | shown
-    refused = {} if route.method == "HEAD" else {"content": {JSON: {"schema": error}}}
+    refused = {} if route.method == "HEAD" else {"content": refusal}
     ours = {str(status): text for status, text in told.errors.items()}
     for status, text in (ours | {"4XX": "The request is refused.", "5XX": "It failed."}).items():
         responses[status] = {"description": text} | refused

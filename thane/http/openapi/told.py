@@ -37,6 +37,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     example: Mapping[str, Any] | None = None
 
 
+HTML = "text/html"
 MARKDOWN = "text/markdown"
 GZIP = "application/gzip"
 LIMIT = Query("limit", "How many at most.", "integer")
