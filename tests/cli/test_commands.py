@@ -175,6 +175,7 @@ def test_explanation_of_who_answers_and_what_it_may_cost() -> None:
           default: qwen3:8b
           available: [{name: qwen3:8b}, {name: opus, provider: anthropic}]
         anthropic: {api_key: sk-secret}
+        extraction: {enabled: true}
         profiles: {premium: {fallbacks: [opus]}, night: {local_only: true}}
         pricing: {opus: {input_per_million: 5}}
         budgets: {day: {warn_usd: 1, stop_usd: 2.5}, profiles: {night: {stop_tokens: 50000}}}
@@ -188,6 +189,7 @@ def test_explanation_of_who_answers_and_what_it_may_cost() -> None:
     assert "budget a day: a warning from 1.00 US dollars; no paid model from 2.50 US dollars" in lines
     assert "budget a run of thane:night: no model from 50,000 tokens" in lines
     assert "sessions they end after 60 minutes of silence; described by the cheapest model that is able" in lines
+    assert any(line.endswith("; a model looks for more after turns") for line in lines)
     assert not any("secret" in line for line in lines)
 
 

@@ -160,7 +160,8 @@ def _facts(settings: Settings) -> str:
         return "models remember none (facts.enabled is false)"
     told = f"at most {facts.prompt_facts} with a turn" if facts.prompt_facts else "none unless they look"
     how = "words and meaning" if settings.embeddings.enabled else "words alone (embeddings.enabled is false)"
-    return f"models remember and look up what they are told, {told}; they are found by {how}"
+    looks = "; a model looks for more after turns" if settings.extraction.enabled and model_servers(settings) else ""
+    return f"models remember and look up what they are told, {told}; they are found by {how}{looks}"
 
 
 def _checkpoints(checkpoints: Checkpoints) -> str:
