@@ -52,7 +52,7 @@ async def extracted(
             await house.ask(said)
             (run,) = await archive.runs()
             await extractor.look(run.id)
-        return await facts.list(equal={"state": "current"})
+        return await facts.list(equal={"state": "current"}, limit=100)
 
 
 async def test_what_is_found_is_of_who_spoke(tmp_path: Path) -> None:
@@ -81,6 +81,16 @@ async def test_it_supersedes_what_a_model_noted_and_never_what_a_person_wrote(tm
     found = await extracted(tmp_path, answer, *before)
 
     assert {("tea", "Drinks it green."), ("milk", "Never.")} == {(fact.key, fact.value) for fact in found}
+
+
+async def test_what_a_person_wrote_long_ago_is_kept_too(tmp_path: Path) -> None:
+    """The model is told of the newest facts only; what is older is a person's all the same."""
+    older = NewFact("person", "anna", "preference", "tea", "Black.", "person")
+    newer = [NewFact("person", "anna", "home", f"thing {n}", "Here.", "model") for n in range(60)]
+
+    found = await extracted(tmp_path, answering(msgspec.json.encode({"facts": [TEA]}).decode()), older, *newer)
+
+    assert ["Black."] == [fact.value for fact in found if fact.key == "tea"]
 
 
 @pytest.mark.parametrize("answer", ["", "Sure!", '{"facts": 3}', '{"facts": [{"key": "x"}]}', '{"facts": []}'])

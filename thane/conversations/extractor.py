@@ -67,7 +67,8 @@ class Extractor:
         answer = await ask(self._conversations, extracting.question(said, lines, self._settings.model))
         kept = 0
         for new in extracting.found(answer, scope, subject, run_id, self._settings.most_facts):
-            if any(fact.source == "person" and (fact.category, fact.key) == (new.category, new.key) for fact in known):
+            held = await self._facts.named(asker, new.key, new.category)  # `known` has the newest only
+            if any(fact.source == "person" and fact.scope == scope for fact in held):
                 continue  # what a person wrote down by hand is not for a model to replace unasked
             try:
                 await self._facts.remember(new)
