@@ -15,7 +15,7 @@ import msgspec
 
 from thane.config import settings
 from thane.errors import ConfigurationError
-from thane.storage.connection import check_integrity, open_connection
+from thane.storage.connection import check_integrity, damaged, open_connection
 from thane.storage.lock import take_lock
 from thane.storage.schema import APPLICATION_ID, MIGRATIONS, migrate
 
@@ -77,6 +77,8 @@ def look(path: Path) -> BackedUp:
             conversations: int = connection.execute("select count(*) from conversations").fetchone()[0]
             messages: int = connection.execute("select count(*) from messages").fetchone()[0]
     except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_CORRUPT:  # the low byte is the primary code
+            raise damaged(path, str(error)) from None
         raise ConfigurationError(f"{path} is not a database of Thane's ({error})") from None
     return BackedUp(path, path.stat().st_size, schema, conversations, messages)
 
