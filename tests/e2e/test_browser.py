@@ -364,7 +364,7 @@ def test_the_whole_page_can_be_used_with_the_keyboard(page: Page, thane: Program
 def test_an_unknown_address_is_a_page_with_a_way_back(browser: Browser, thane: Program) -> None:
     context = browser.new_context(**DESKTOP)  # its console tells of the 404
     page = context.new_page()
-    page.goto(f"{thane.native}/costs")
+    page.goto(f"{thane.native}/nowhere")
     expect(page.get_by_role("heading", name="Not Found")).to_be_visible()
     page.get_by_role("link", name="See what happens now").click()
     is_live(page)
