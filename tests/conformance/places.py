@@ -53,6 +53,7 @@ def running(brain: Brain, folder: Path) -> Generator[Program]:
         settings = _SETTINGS | {
             "models": {"default": "obliging:1b", "ollama_url": url},
             "embeddings": {"enabled": True, "model": "vectors:1b"},
+            "facts": {"enabled": False},  # the model takes the tool that sounds most like what is asked: a client's own
         }
         with program.running(folder, settings, python=_PYTHON) as thane:
             yield thane
