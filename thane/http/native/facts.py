@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from quart import Blueprint, Response, request
@@ -19,6 +19,10 @@ _MOST = 500
 _FILTERS = ("scope", "subject", "category", "key", "source")
 
 
+type Moment = Annotated[float, msgspec.Meta(ge=0, lt=253_402_300_800)]
+"""Epoch seconds up to the end of the year 9999, the last that RFC 3339 can write."""
+
+
 class _Create(msgspec.Struct):
     category: str
     key: str
@@ -26,13 +30,13 @@ class _Create(msgspec.Struct):
     scope: Scope = "house"
     subject: str = ""
     confidence: float = 1.0
-    valid_from: float | None = None
-    valid_until: float | None = None
+    valid_from: Moment | None = None
+    valid_until: Moment | None = None
 
 
 class _Correct(msgspec.Struct):
     value: str
-    valid_until: float | None = None
+    valid_until: Moment | None = None
 
 
 class _Forget(msgspec.Struct):
