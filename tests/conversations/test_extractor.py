@@ -38,7 +38,7 @@ async def extracted(
     script: Script,
     *before: NewFact,
     user: str = "anna",
-    settings: Extraction = Extraction(),  # noqa: B008
+    settings: Extraction = Extraction(),  # noqa: B008 frozen
 ) -> tuple[Fact, ...]:
     async with open_database(folder / "thane.db", Storage()) as database:
         clock = TrioClock()
