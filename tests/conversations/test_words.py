@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conversations.doubles import assistant, user
-from thane.conversations.words import TITLE_CHARS, cut, first_title, last_title, loop_name, spoken, title
+from thane.conversations.words import NAME_CHARS, TITLE_CHARS, cut, first_title, last_title, loop_name, spoken, title
 
 RETRIEVAL = "### Task:\nRespond to the user query using the provided context, incorporating inline citations.\n"
 
@@ -15,11 +15,11 @@ RETRIEVAL = "### Task:\nRespond to the user query using the provided context, in
     [
         ("turn on the light", "turn on the light"),
         ("  turn\non   the\tlight ", "turn on the light"),
-        ("exactly twenty-four char", "exactly twenty-four char"),
-        ("What is the weather today?", "What is the weather tod…"),
+        ("x" * 60, "x" * 60),
+        ("What is the weather today? " * 3, "What is the weather today? What is the weather today? What …"),
         ("", "conversation"),
         (" \n ", "conversation"),
-        ("Küche über alles 🙂 und so weiter", "Küche über alles 🙂 und …"),
+        ("Küche über alles 🙂 und so weiter", "Küche über alles 🙂 und so weiter"),
     ],
 )
 def test_a_title_is_one_short_line(said: str, expected: str) -> None:
@@ -42,10 +42,18 @@ def test_a_conversation_is_named_after_what_was_said_first_and_a_turn_after_what
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("a/b", "owu/a_b"), ("  a\x00b\x7fc\x1f ", "owu/abc"), ("", "owu/conversation"), ("日本", "owu/日本")],
+    [
+        ("a/b", "owu/a_b"),
+        ("  a\x00b\x7fc\x1f ", "owu/abc"),
+        ("", "owu/conversation"),
+        ("日本", "owu/日本"),
+        ("exactly twenty-four char", "owu/exactly twenty-four char"),
+        ("Küche über alles 🙂 und so", "owu/Küche über alles 🙂 und …"),
+    ],
 )
 def test_loop_names_have_no_control_characters_and_one_slash(name: str, expected: str) -> None:
     assert expected == loop_name("owu", name)
+    assert len(loop_name("", name)) <= NAME_CHARS + 1
 
 
 @pytest.mark.parametrize(

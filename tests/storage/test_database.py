@@ -415,9 +415,9 @@ async def test_a_closed_database_refuses(path: Path) -> None:
 
 async def test_statistics_tell_how_long_a_transaction_took(path: Path) -> None:
     async with open_database(path, Storage()) as database:
-        assert 0 == database.statistics().slowest
+        assert 0 == database.statistics().slowest_seconds
         await database.write(make_table)
-        assert 0 < database.statistics().last <= database.statistics().slowest < 5
+        assert 0 < database.statistics().last_seconds <= database.statistics().slowest_seconds < 5
 
 
 async def test_each_connection_keeps_no_more_pages_than_the_setting_says(tmp_path: Path) -> None:

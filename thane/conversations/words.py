@@ -6,8 +6,11 @@ from collections.abc import Iterable
 
 from thane.turn import Message
 
-TITLE_CHARS = 24
-"""Longest display name (REFERENCE 2.7)."""
+NAME_CHARS = 24
+"""Longest display name in the name of a loop (REFERENCE 2.7)."""
+
+TITLE_CHARS = 60
+"""Longest title that is taken from what was said. Where there is less room, who draws it cuts it."""
 
 GIVEN_TITLE_CHARS = 80
 """Longest title that is given to a conversation later, by a person or by a model."""
@@ -33,7 +36,7 @@ def spoken(content: str) -> str:
 
 
 def title(text: str) -> str:
-    """A display name: one line of at most `TITLE_CHARS` characters."""
+    """A title: one line of at most `TITLE_CHARS` characters."""
     line = cut(" ".join(text.split()), TITLE_CHARS)
     return line or _NAMELESS
 
@@ -45,19 +48,19 @@ def clean_title(text: str) -> str:
 
 
 def first_title(messages: Iterable[Message]) -> str:
-    """The display name that a conversation begins with: that of the first thing said by the user."""
+    """The title that a conversation begins with: the first thing said by the user."""
     return title(next((spoken(each.content) for each in messages if each.role == "user"), ""))
 
 
 def last_title(messages: Iterable[Message]) -> str:
-    """The display name of a turn: that of the last thing said by the user."""
+    """The title of a turn: the last thing said by the user."""
     return title(next((spoken(each.content) for each in reversed(tuple(messages)) if each.role == "user"), ""))
 
 
 def loop_name(channel: str, name: str) -> str:
-    """The name of a conversation's loop, cleaned as in REFERENCE 3: no control characters, no further slash."""
+    """The name of a conversation's loop, cleaned as in REFERENCE 3: no control characters, no further slash, short."""
     clean = "".join(char for char in name.strip() if char >= " " and char != "\x7f").replace("/", "_")
-    return f"{channel}/{clean or _NAMELESS}"
+    return f"{channel}/{cut(clean, NAME_CHARS) or _NAMELESS}"
 
 
 def cut(text: str, chars: int) -> str:

@@ -33,15 +33,15 @@ _log = structlog.get_logger("thane.storage")
 
 class DatabaseStatistics(msgspec.Struct, frozen=True):
     """`waiting` are operations not yet committed; `failed` those that nobody waited for and that could not be done;
-    `refused` those turned away because the queue was full; `slowest` is the longest transaction, in seconds."""
+    `refused` those turned away because the queue was full; times are of transactions."""
 
     waiting: int
     committed: int
     transactions: int
     failed: int
     refused: int
-    last: float
-    slowest: float
+    last_seconds: float
+    slowest_seconds: float
 
 
 class _Job:
@@ -180,8 +180,8 @@ class Writer:
             transactions=self._transactions,
             failed=self._failed,
             refused=self._refused,
-            last=self._last,
-            slowest=self._slowest,
+            last_seconds=self._last,
+            slowest_seconds=self._slowest,
         )
 
     # From here on: in the writer's thread.

@@ -34,8 +34,8 @@ def test_a_result_has_its_exchange_and_its_conversation() -> None:
 
 def test_a_session_says_how_it_ended() -> None:
     ended = SessionRecord("s_1", "c_1", AT, AT, AT, "idle_timeout", title="Lamps", message_count=1)
-    rows = session_rows((ended, SessionRecord("s_2", "c_1", AT, AT)), None)
-    assert [("Lamps", "idle timeout", "1 message"), ("Goes on", "open", "0 messages")] == [
+    rows = session_rows((ended, SessionRecord("s_2", "c_1", AT, AT)), {"c_1": "Lights in the hall"}, None)
+    assert [("Lamps", "idle timeout", "1 message"), ("Lights in the hall", "open", "0 messages")] == [
         (each.title, each.state, each.messages) for each in rows
     ]
 

@@ -100,12 +100,24 @@ def test_the_systems_parts_and_dependencies_are_said() -> None:
         version=VERSION,
         health={"ollama": Dependency("ollama", ready=False, last_check=iso(NOW - 5), last_error="refused")},
         process=Process(1, 50_000_000, 60_000_000, 1.5, 20),
-        statistics={"loops": {"live": 12_345, "states": {"waiting": 3}, "slowest": 0.1234, "draining": False}},
+        statistics={
+            "loops": {
+                "live": 12_345,
+                "states": {"waiting": 3},
+                "slowest_seconds": 0.1234,
+                "rate": 0.25,
+                "draining": False,
+            }
+        },
     )
     view = system_view(found, NOW)
-    assert (("live", "12.3 k"), ("states waiting", "3"), ("slowest", "0.123"), ("draining", "no")) == view.parts[
-        0
-    ].figures
+    assert (
+        ("live", "12.3 k"),
+        ("states waiting", "3"),
+        ("slowest", "123 ms"),
+        ("rate", "0.25"),
+        ("draining", "no"),
+    ) == view.parts[0].figures
     assert ("refused", "–") == (view.dependencies[0].error, view.dependencies[0].latency)
     assert "Degraded" in view.status
     assert "50 MB" == dict(view.facts)["Memory"]

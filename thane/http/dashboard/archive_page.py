@@ -13,7 +13,7 @@ from thane.http.dashboard import words
 from thane.http.dashboard.drawing import CHANNELS
 from thane.memory.checkpoints import Change, CheckpointRecord, Difference
 from thane.memory.records import MessageRecord
-from thane.memory.search import Found, Hit
+from thane.memory.search import ArchiveStatistics, Found, Hit
 from thane.memory.sessions import SessionRecord
 
 _FOUND = re.compile(r"\*\*(.+?)\*\*", re.DOTALL)
@@ -118,12 +118,24 @@ def marked(highlight: str) -> Markup:
     return out + escape(highlight[end:])
 
 
-def session_rows(sessions: Sequence[SessionRecord], zone: tzinfo | None) -> tuple[SessionRow, ...]:
+def counted(of: ArchiveStatistics) -> tuple[str, ...]:
+    """How much there is, as it stands beside the heading."""
+    return (
+        words.plural(of.messages, "message"),
+        words.plural(of.sessions, "session"),
+        words.plural(of.tool_calls, "tool call"),
+    )
+
+
+def session_rows(
+    sessions: Sequence[SessionRecord], titles: Mapping[str, str], zone: tzinfo | None
+) -> tuple[SessionRow, ...]:
+    """A session that nobody described yet is called what its conversation is: `titles` are those, by id."""
     return tuple(
         SessionRow(
             id=each.id,
             conversation_id=each.conversation_id,
-            title=each.title or ("Goes on" if each.ended_at is None else "Not described yet"),
+            title=each.title or titles.get(each.conversation_id) or each.conversation_id,
             summary=each.summary,
             tags=each.tags,
             when=words.of_day(each.started_at, zone, _WHEN),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from urllib.parse import urlencode
 
 from quart import Blueprint, Response, redirect, request
@@ -24,9 +25,8 @@ def routes(desk: Desk) -> Blueprint:
     blueprint = Blueprint("archive_pages", __name__)
     rooms, zone = desk.rooms, desk.board.zone
 
-    async def titles(found: Found) -> dict[str, str]:
-        names = {hit.match.conversation_id for hit in found.hits}
-        records = [await rooms.archive.conversation(name) for name in names]
+    async def titles(names: Iterable[str]) -> dict[str, str]:
+        records = [await rooms.archive.conversation(name) for name in frozenset(names)]
         return {record.id: record.title for record in records if record is not None}
 
     @blueprint.get("/archive")
@@ -41,7 +41,9 @@ def routes(desk: Desk) -> Blueprint:
             if len(found.hits) > _RESULTS:
                 following = "/archive?" + urlencode({"q": query, "channel": channel, "page": page + 1})
             shown = Found(found.hits[:_RESULTS], found.instead)
-            results = archive_page.results(shown, await titles(shown), zone)
+            results = archive_page.results(shown, await titles(each.match.conversation_id for each in shown.hits), zone)
+        sessions = await rooms.archive.sessions.list(limit=_SESSIONS)
+        called = await titles(each.conversation_id for each in sessions if not each.title)
         return desk.pages.response(
             "archive.html",
             desk.theme(),
@@ -51,8 +53,8 @@ def routes(desk: Desk) -> Blueprint:
             channels=archive_page.channel_names(),
             results=results,
             following=following,
-            counted=await rooms.archive.search.statistics(),
-            sessions=archive_page.session_rows(await rooms.archive.sessions.list(limit=_SESSIONS), zone),
+            counted=archive_page.counted(await rooms.archive.search.statistics()),
+            sessions=archive_page.session_rows(sessions, called, zone),
             checkpoints=archive_page.checkpoint_rows(await rooms.archive.checkpoints.list(limit=_CHECKPOINTS), zone),
         )
 

@@ -42,8 +42,10 @@ class _Frame(msgspec.Struct, frozen=True):
 
 def chart(days: Sequence[Day], models: Sequence[str], said: Callable[[float], str], label: str) -> Markup:
     """The axis and the bars. `models` are in the order of `COLOURS`; `said` writes an amount."""
-    top = scale(max((each.whole for each in days), default=0.0))
-    lines = [(top * step / _LINES, HEIGHT - (HEIGHT - TOP) * step / _LINES) for step in range(_LINES + 1)]
+    most = max((each.whole for each in days), default=0.0)
+    top = scale(most)
+    steps = range(_LINES + 1) if most else (0,)  # an axis of nothing has nothing but its foot
+    lines = [(top * step / _LINES, HEIGHT - (HEIGHT - TOP) * step / _LINES) for step in steps]
     axis = Markup("").join(
         Markup('<text x="100%" y="{:.1f}" text-anchor="end">{}</text>').format(y + 4, said(amount))
         for amount, y in lines

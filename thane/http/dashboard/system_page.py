@@ -81,13 +81,19 @@ def _figures(figures: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     for name, value in figures.items():
         if isinstance(value, Mapping):
             inner: Mapping[str, Any] = value  # pyright: ignore[reportUnknownVariableType] made by msgspec: names are texts
-            told += [(f"{name} {key}".replace("_", " "), _figure(each)) for key, each in inner.items()]
+            told += [_figure(f"{name} {key}", each) for key, each in inner.items()]
         else:
-            told.append((name.replace("_", " "), _figure(value)))
+            told.append(_figure(name, value))
     return tuple(told)
 
 
-def _figure(value: object) -> str:
+def _figure(name: str, value: object) -> tuple[str, str]:
+    if isinstance(value, float) and name.endswith("_seconds"):
+        return name.removesuffix("_seconds").replace("_", " "), words.duration(value)
+    return name.replace("_", " "), _value(value)
+
+
+def _value(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if not isinstance(value, int | float):

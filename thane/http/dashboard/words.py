@@ -87,7 +87,9 @@ _FORMS = {"run": elapsed, "brief": brief, "age": age, "until": age}
 
 
 def duration(seconds: float) -> str:
-    """`84 ms`, `1.3 s`, `2 min 05 s`."""
+    """`0.2 ms`, `84 ms`, `1.3 s`, `2 min 05 s`."""
+    if 0 < seconds < 0.00095:
+        return f"{seconds * 1000:.1f} ms"
     if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
     return f"{seconds:.1f} s" if seconds < 59.95 else elapsed(seconds)
@@ -120,7 +122,7 @@ def ordinal(number: int) -> str:
 
 def plural(number: int, one: str, many: str = "") -> str:
     """`1 queued turn`, `3 queued turns`."""
-    return f"{number} {one if number == 1 else many or one + 's'}"
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def moment(text: str | None) -> float | None:
