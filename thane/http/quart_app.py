@@ -8,7 +8,7 @@ Not here: the routes, and who may call them (`thane.http.guard`).
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from typing import Any, override
 
 import structlog
@@ -49,7 +49,10 @@ class Websocket(TrioWebsocket):
 
 
 class ThaneApp(QuartTrio):
-    """`problems` writes every error of this application; routes are added as blueprints."""
+    """`problems` writes every error of this application; routes are added as blueprints.
+
+    `pages`, where something sets it, is asked first: it answers with a page what a person asked for in a browser.
+    """
 
     asgi_http_class = HttpConnection
     asgi_websocket_class = WebsocketConnection
@@ -59,6 +62,7 @@ class ThaneApp(QuartTrio):
 
     def __init__(self, name: str, *, limits: Limits, problems: RenderProblem) -> None:
         super().__init__(name, static_folder=None, template_folder=None)
+        self.pages: Callable[[Problem], Response | None] | None = None
         self._problems = problems
         self.config["RESPONSE_TIMEOUT"] = None  # a run has its own deadline
         self.config["BODY_TIMEOUT"] = None  # the server watches the body while it arrives
@@ -74,8 +78,10 @@ class ThaneApp(QuartTrio):
 
     def problem(self, problem: Problem) -> Response:
         """The answer to a request that failed."""
-        page = self._problems(problem)
-        response = Response(page.body, problem.status, content_type=page.content_type)
+        response = self.pages(problem) if self.pages is not None else None
+        if response is None:
+            page = self._problems(problem)
+            response = Response(page.body, problem.status, content_type=page.content_type)
         if problem.status not in RETRIED:
             response.headers[SHOULD_RETRY] = "false"
         if problem.retry_after is not None:

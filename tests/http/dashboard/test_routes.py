@@ -16,7 +16,7 @@ from trio_websocket import open_websocket
 from tests.http.dashboard.evening import evening, remember_chat
 from tests.http.dashboard.fakes import World, failing_answer, spoken_answer
 from thane.config.settings import Dashboard, Settings
-from thane.errors import ClientError
+from thane.errors import ClientError, DependencyError
 from thane.http.dashboard.pages import SECURITY_HEADERS
 from thane.http.dashboard.routes import routes
 from thane.http.problems import native_problem
@@ -172,6 +172,31 @@ async def test_an_unknown_page_is_a_page_for_people_and_json_for_programs() -> N
     assert b"There is no page /nowhere." in person.body
     for answer in (program, api):
         assert json.loads(answer.body)["error"]["type"] == "not_found"
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "told"),
+    [
+        (DependencyError("the disk is full", dependency="database"), 503, "the disk is full"),
+        (ClientError("there are limits", status=413, code="too_large"), 413, "there are limits"),
+        (ZeroDivisionError("secret"), 500, "Something went wrong in Thane itself"),
+    ],
+)
+async def test_what_fails_is_a_page_for_people_and_json_for_programs(error: Exception, status: int, told: str) -> None:
+    app = make_app(World())
+
+    @app.get("/broken")
+    async def broken() -> str:
+        raise error
+
+    async with serving(app) as served:
+        person = await served.ask("GET", "/broken", b"", HTML)
+        program = await served.ask("GET", "/broken", b"", "Accept: */*")
+    assert (status, status) == (person.status, program.status)
+    assert told in person.body.decode()
+    assert all(person.headers[name.lower()] == value for name, value in SECURITY_HEADERS.items())
+    assert json.loads(program.body)["error"]["message"]
+    assert b"secret" not in person.body + program.body
 
 
 async def test_an_answer_is_streamed_as_lines(autojump_clock: MockClock) -> None:

@@ -64,6 +64,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
             undefined=jinja2.StrictUndefined,
+            auto_reload=False,  # what is shown belongs to the code that runs
         )
         names: dict[str, Any] = self._environment.globals
         names |= {

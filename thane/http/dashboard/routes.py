@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import cast
 
-from quart import Blueprint, Response, current_app, has_request_context, request
-from werkzeug.exceptions import NotFound
+from quart import Blueprint, Response, has_request_context, request
+from quart.blueprints import BlueprintSetupState
 
-from thane.errors import ClientError
 from thane.http.dashboard import (
     api_routes,
     archive_routes,
@@ -26,7 +25,7 @@ from thane.http.dashboard.assets import Assets, find_web
 from thane.http.dashboard.board import Board
 from thane.http.dashboard.desk import Desk
 from thane.http.dashboard.pages import SECURITY_HEADERS, Pages
-from thane.http.problems import UNKNOWN_PATH, Problem, native_problem
+from thane.http.problems import INTERNAL, UNKNOWN_PATH, Problem
 from thane.http.quart_app import ThaneApp
 from thane.http.rooms import Rooms
 
@@ -56,21 +55,15 @@ def routes(rooms: Rooms) -> Blueprint:
         dashboard.register_blueprint(part.routes(desk))
     dashboard.register_blueprint(archive_routes.checkpoint_routes(desk))
 
-    @dashboard.errorhandler(ClientError)
-    async def problem(error: ClientError) -> Response:
-        """A page for people; JSON for the page's own script, for programs, and for the live channel."""
-        if has_request_context() and _wants_page():
-            return desk.pages.problem(error.status, error.message, desk.theme())
-        page = native_problem(Problem(error.status, error.message, error.code))
-        return Response(page.body, error.status, content_type=page.content_type)
+    def page(problem: Problem) -> Response | None:
+        """A page for people; none for the page's own script, for programs, and for the live channel."""
+        if not has_request_context() or request.path.startswith(API) or not _wants_page():
+            return None
+        return _secured(desk.pages.problem(problem.status, _words(problem), desk.theme()))
 
-    @dashboard.app_errorhandler(NotFound)
-    async def unknown(_: NotFound) -> Response:
-        """A page for people who mistyped an address; programs are answered as the API does."""
-        if request.path.startswith(API) or not _wants_page():
-            app = cast("ThaneApp", current_app)
-            return app.problem(Problem(404, f"there is nothing at {request.path}", UNKNOWN_PATH, request.path))
-        return _secured(desk.pages.problem(404, f"There is no page {request.path}.", desk.theme()))
+    @dashboard.record_once
+    def pages(state: BlueprintSetupState) -> None:
+        cast("ThaneApp", state.app).pages = page
 
     @dashboard.after_request
     async def secure(response: Response) -> Response:
@@ -81,6 +74,14 @@ def routes(rooms: Rooms) -> Blueprint:
 
 def _wants_page() -> bool:
     return "text/html" in request.headers.get("Accept", "") or "HX-Request" in request.headers
+
+
+def _words(problem: Problem) -> str:
+    if problem.code == UNKNOWN_PATH:
+        return f"There is no page {problem.path}."
+    if problem.code == INTERNAL:
+        return f"Something went wrong in Thane itself. Its log tells it all, under {problem.request_id}."
+    return problem.message
 
 
 def _secured(response: Response) -> Response:
