@@ -1,8 +1,11 @@
 """`just bench`: what Thane adds between a client and a model server, beside a direct connection in the same run.
 
+`just bench requests` measures that alone, `just bench archive` how search, appending and context go as an archive
+grows.
+
 Thane, a fast fake model server and this client share the machine's cores, as they would at home. Absolute figures
-depend on the machine; the ratios to the direct connection, measured in the same minute, are what to compare. The table
-goes to standard output and, with `--write`, to docs/benchmarks.md.
+depend on the machine; the ratios to the direct connection, measured in the same minute, are what to compare. The tables
+go to standard output and, with `--write`, to docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -23,11 +26,13 @@ import msgspec
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from scripts import load
+from scripts import archive_bench, load
 from tests.e2e import program
 
 ROOT = Path(__file__).parents[1]
 MODEL = "bench"
+ARCHIVES = (1000, 100_000, 1_000_000)
+"""Messages of the archives that are searched and added to."""
 _serial = itertools.count()
 
 
@@ -187,6 +192,8 @@ def renewed(page: str, rows: str, measured: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", nargs="*", choices=["requests", "archive"], default=["requests", "archive"])
+    parser.add_argument("--messages", type=int, default=1_000_000, help="size of the largest archive")
     parser.add_argument("--seconds", type=int, default=4, help="about how long each throughput figure is measured")
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
     parser.add_argument("--pin", action="store_true", help="give Thane one core, and the others the next one")
@@ -196,17 +203,24 @@ def main() -> None:
     if len(available) > 1 and chosen.pin:
         cores = (available[0], available[1])
         os.sched_setaffinity(0, {available[1]})
-    rows = latency(chosen.seconds * 3, cores)
-    rows += rates(chosen.seconds, cores)
-    rows += streams(chosen.seconds, cores)
-    rows += paced(cores)
-    text = table(rows)
-    print(text)
-    if chosen.write:
-        page = ROOT / "docs" / "benchmarks.md"
-        machine = f"{len(available)} cores, CPython {platform.python_version()}"
-        measured = f"Measured on {machine}{'' if cores[0] is None else ', Thane pinned to one'}."
-        page.write_text(renewed(page.read_text(), text, measured))
+    page = ROOT / "docs" / "benchmarks.md"
+    if "archive" in chosen.what:
+        sizes = [size for size in ARCHIVES if size <= chosen.messages]
+        text = archive_bench.archive_table(sizes, archive_bench.archive_rows(sizes, chosen.seconds * 10))
+        print(text)
+        if chosen.write:
+            page.write_text(archive_bench.renewed(page.read_text(), text))
+    if "requests" in chosen.what:
+        rows = latency(chosen.seconds * 3, cores)
+        rows += rates(chosen.seconds, cores)
+        rows += streams(chosen.seconds, cores)
+        rows += paced(cores)
+        text = table(rows)
+        print(text)
+        if chosen.write:
+            machine = f"{len(available)} cores, CPython {platform.python_version()}"
+            measured = f"Measured on {machine}{'' if cores[0] is None else ', Thane pinned to one'}."
+            page.write_text(renewed(page.read_text(), text, measured))
 
 
 if __name__ == "__main__":

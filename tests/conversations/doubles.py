@@ -117,6 +117,10 @@ class FakeArchive:
         await trio.sleep(self.delay)
         return self.of(conversation_id)
 
+    async def messages_after(self, conversation_id: str, beginning: str) -> tuple[MessageRecord, ...]:
+        await trio.sleep(self.delay)
+        return tuple(each for each in self.of(conversation_id) if each.parent_key.startswith(beginning))
+
     async def lately(self, *, since: float, most: int, runs: int) -> tuple[Lately, ...]:
         await trio.sleep(self.delay)
         return self.earlier

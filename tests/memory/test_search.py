@@ -17,6 +17,7 @@ from thane.memory.archive import Archive
 from thane.memory.records import MessageRecord, ToolCallRecord
 from thane.memory.search import Around, Search, Wanted
 from thane.memory.sessions import Described, Sessions
+from thane.storage import search_scope
 from thane.storage.database import Database, open_database
 from thane.testing.clock import TrioClock
 from thane.turn import Message, Role
@@ -94,9 +95,16 @@ async def test_a_misspelt_word_finds_the_one_that_was_meant(tmp_path: Path) -> N
         (Wanted(since=AT + 50), ["light two"]),
         (Wanted(until=AT + 50), ["light one"]),
         (Wanted(conversation_id="c_2", role="user"), []),
+        (Wanted(conversation_id="c_9"), []),
+        (Wanted(channel="api"), []),
+        (Wanted(role="tool"), []),
     ],
 )
-async def test_filters_leave_the_rest_out(tmp_path: Path, wanted: Wanted, texts: Sequence[str]) -> None:
+@pytest.mark.parametrize("few", [0, 1, search_scope.FEW])
+async def test_filters_leave_the_rest_out(
+    tmp_path: Path, wanted: Wanted, texts: Sequence[str], few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_scope, "FEW", few)  # whether the few are listed beforehand or not
     async with world(tmp_path) as w:
         await w.say("light one", at=AT)
         await w.say("light two", at=AT + 100, talk="c_2", role="assistant", tool="HassTurnOn", channel="ha")
@@ -124,6 +132,19 @@ async def test_messages_of_the_same_moment_belong_to_the_exchange(tmp_path: Path
         await w.say("needle", at=AT)
         (hit,) = (await w.search.find("needle", Wanted(), limit=1)).hits
         assert ["one"] == [each.message.content for each in hit.context_before]
+
+
+async def test_how_much_there_is_is_counted_as_it_comes_and_goes(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        assert (0, {}) == ((counted := await w.search.statistics()).messages, counted.by_role)
+        await w.say("one", "two")
+        await w.say("three", talk="c_2", role="assistant")
+        counted = await w.search.statistics()
+        assert (3, {"assistant": 1, "user": 2}) == (counted.messages, counted.by_role)
+        assert (AT, AT + 1) == (counted.oldest, counted.newest)
+        await w.archive.delete("c_1")
+        counted = await w.search.statistics()
+        assert (1, {"assistant": 1}) == (counted.messages, counted.by_role)
 
 
 async def test_what_is_replaced_is_not_found_any_more(tmp_path: Path) -> None:

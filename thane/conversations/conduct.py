@@ -21,7 +21,7 @@ from thane.config.settings import Settings
 from thane.conversations import housekeeping, identity
 from thane.conversations.conversation import Conversation
 from thane.conversations.lookup import Asked, path_to_head, place
-from thane.conversations.marks import recap, shown
+from thane.conversations.marks import OVER, recap, shown
 from thane.conversations.recollection import recollect
 from thane.conversations.remembered import WINDOW, LastWords, Remembered
 from thane.conversations.ticket import Ticket
@@ -165,7 +165,7 @@ class Conductor:
 
     async def _recap(self, conversation_id: str, turn: Turn) -> Recap:
         """What the beginning of a conversation came to, if it was compacted: for clients that send all of it again."""
-        records = await self._archive.messages(conversation_id)
+        records = await self._archive.messages_after(conversation_id, OVER)
         return recap(records, identity.read(turn.messages).keys)
 
     async def _answer_task(self, ticket: Ticket) -> RunFinished:

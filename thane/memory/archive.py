@@ -188,6 +188,13 @@ class Archive:
         found = await self._database.read(lambda c: conversation_rows.list_messages(c, conversation_id))
         return tuple(map(rows.message_record, found))
 
+    async def messages_after(self, conversation_id: str, beginning: str) -> tuple[MessageRecord, ...]:
+        """Those whose parent's key begins so (such as marks), in the order in which they came."""
+        found = await self._database.read(
+            lambda c: conversation_rows.list_messages_after(c, conversation_id, beginning)
+        )
+        return tuple(map(rows.message_record, found))
+
     async def run(self, run_id: str) -> RunRecord | None:
         """With its steps, tool calls and spans, and what is told of its prompts."""
         found = await self._database.read(lambda c: _find_run(c, run_id))

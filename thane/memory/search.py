@@ -14,7 +14,7 @@ import msgspec
 from thane.config import settings as config
 from thane.memory import query, rows
 from thane.memory.records import MessageRecord, ToolCallRecord
-from thane.storage import search_rows, tool_call_rows
+from thane.storage import search_rows, search_scope, tool_call_rows
 from thane.storage.database import Database
 from thane.turn import Role
 
@@ -141,21 +141,10 @@ class Search:
 def _matches(connection: sqlite3.Connection, expression: str, wanted: Wanted, most: int) -> list[tuple[int, float]]:
     if not expression:
         return []
-    conditions, values = list[str](), list[object]()
-    for condition, value in (
-        ("m.conversation_id = ?", wanted.conversation_id),
-        ("m.role = ?", wanted.role),
-        ("c.channel = ?", wanted.channel),
-        ("m.run_id in (select run_id from tool_calls where name = ?)", wanted.tool),
-    ):
-        if value:
-            conditions.append(condition)
-            values.append(value)
-    for condition, time in (("m.at >= ?", wanted.since), ("m.at <= ?", wanted.until)):
-        if time is not None:
-            conditions.append(condition)
-            values.append(time)
-    return search_rows.find_messages(connection, expression, conditions, values, most)
+    filters = search_scope.Wanted(
+        wanted.conversation_id, wanted.role or "", wanted.channel, wanted.since, wanted.until, wanted.tool
+    )
+    return search_rows.find_messages(connection, expression, filters, most)
 
 
 def _corrected(

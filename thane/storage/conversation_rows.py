@@ -104,6 +104,17 @@ def list_messages(connection: sqlite3.Connection, conversation_id: str) -> list[
     ).fetchall()
 
 
+def list_messages_after(connection: sqlite3.Connection, conversation_id: str, beginning: str) -> list[Row]:
+    """Those whose `parent_key` begins so, in the order in which they were stored; `beginning` is in ASCII."""
+    return connection.execute(
+        f"""
+        select {", ".join(MESSAGE_COLUMNS)} from messages
+        where conversation_id = ? and parent_key >= ? and parent_key < ? order by number
+        """,  # noqa: S608 - only names from above
+        (conversation_id, beginning, beginning + "\x7f"),
+    ).fetchall()
+
+
 def find_asked(connection: sqlite3.Connection, conversation_id: str, run_id: str) -> str:
     """What the user said last in a run; "" where nothing of it is stored."""
     row = connection.execute(

@@ -13,9 +13,11 @@ from thane.errors import ConfigurationError
 from thane.storage.migrations import (
     archive_and_events,
     checkpoints,
+    fact_sources,
     facts,
     ledger,
     log_lines,
+    message_counts,
     parent_runs,
     routing_decisions,
     runs_and_prompts,
@@ -36,6 +38,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     routing_decisions.STATEMENTS,
     checkpoints.STATEMENTS,
     facts.STATEMENTS,
+    message_counts.STATEMENTS,
+    fact_sources.STATEMENTS,
 )
 """Statements of each step; the first leads from an empty database to version 1."""
 

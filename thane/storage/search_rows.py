@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from thane.storage.conversation_rows import MESSAGE_COLUMNS
+from thane.storage.search_scope import Wanted, scope
 
 type Row = tuple[Any, ...]
 
@@ -14,26 +15,28 @@ _COLUMNS = ", ".join(f"m.{column}" for column in MESSAGE_COLUMNS)
 
 
 def find_messages(
-    connection: sqlite3.Connection, expression: str, conditions: Sequence[str], values: Sequence[object], most: int
+    connection: sqlite3.Connection, expression: str, wanted: Wanted, most: int
 ) -> list[tuple[int, float]]:
     """(number, rank) of the newest `most` messages that match, best rank (the least) first.
 
-    `conditions` are over `m`, the message, and `c`, its conversation. Ranking looks at the newest matches alone: the
-    rank of every message with a common word would cost seconds in a long archive.
+    Ranking looks at the newest matches alone: the rank of every message with a common word would cost seconds in a
+    long archive.
     """
-    where = "".join(f" and {condition}" for condition in conditions)
-    joins = "join messages m on m.number = f.rowid" if conditions else ""
-    joins += " join conversations c on c.id = m.conversation_id" if " c." in where else ""
+    let = scope(connection, wanted)
+    if let.is_empty:
+        return []
+    where = "".join(f" and {condition}" for condition in let.conditions)
+    joined = "join messages m on m.number = f.rowid" if " m." in where else ""
     return connection.execute(
         f"""
         select number, rank from (
             select f.rowid as number, bm25(messages_words) as rank
-            from messages_words f {joins}
+            from messages_words f {joined}
             where messages_words match ?{where}
             order by f.rowid desc limit ?
         ) order by rank, number desc
         """,  # noqa: S608 - conditions are this package's own texts, values are bound
-        (expression, *values, most),
+        (expression, *let.values, most),
     ).fetchall()
 
 

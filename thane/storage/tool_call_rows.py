@@ -51,12 +51,12 @@ def count_archive(connection: sqlite3.Connection) -> tuple[int, int, int, float 
     """Messages, sessions, tool calls, and the times of the oldest and the newest message."""
     row: tuple[int, int, int, float | None, float | None] = connection.execute(
         """
-        select (select count(*) from messages), (select count(*) from sessions), (select count(*) from tool_calls),
-            (select min(at) from messages), (select max(at) from messages)
+        select (select total(count) from message_counts), (select count(*) from sessions),
+            (select count(*) from tool_calls), (select min(at) from messages), (select max(at) from messages)
         """
     ).fetchone()
-    return row
+    return int(row[0]), *row[1:]
 
 
 def count_roles(connection: sqlite3.Connection) -> dict[str, int]:
-    return dict(connection.execute("select role, count(*) from messages group by role order by role").fetchall())
+    return dict(connection.execute("select role, count from message_counts where count > 0 order by role").fetchall())
