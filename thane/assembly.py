@@ -17,7 +17,7 @@ from thane.clock import Clock
 from thane.config.providers import is_private
 from thane.config.servers import model_servers
 from thane.config.settings import Settings
-from thane.conversations.checkpointer import Checkpointer
+from thane.conversations.checkpointer import OWN_TRIGGERS, Checkpointer
 from thane.conversations.delegation import Delegate
 from thane.conversations.tracker import open_conversations
 from thane.errors import ConfigurationError
@@ -37,6 +37,7 @@ from thane.ledger.ledger import open_ledger
 from thane.ledger.pricing import PriceList
 from thane.loops.registry import open_registry
 from thane.memory.archive import Archive
+from thane.memory.archive_retention import ArchiveRetention
 from thane.memory.facts import Facts
 from thane.memory.prompts import Packer
 from thane.memory.retention import Retention
@@ -170,6 +171,17 @@ class Builder:
         supervisor = Supervisor(settings.supervisor, bus, self._random)
         checkpointer = Checkpointer(archive.checkpoints, settings.checkpoints, conversations=conversations, events=bus)
         servers = dict[str, Server]()
+        sweeping = ArchiveRetention(
+            database,
+            settings.archive,
+            settings.storage,
+            self._clock,
+            checkpoints=archive.checkpoints,
+            own_triggers=OWN_TRIGGERS,
+            live=conversations.live,
+            batch=settings.runs.sweep_rows,
+        )
+        retention = Retention(database, settings.runs, bus, self._clock, sweeping)
         rooms = Rooms(
             settings=settings,
             clock=self._clock,
@@ -186,6 +198,7 @@ class Builder:
                 "events": bus.statistics,
                 "journal": journal.statistics,
                 "database": database.statistics,
+                "retention": retention.statistics,
                 "listeners": lambda: {name: server.statistics() for name, server in servers.items()},
                 "providers": catalogue.provider_statistics,
                 "catalogue": catalogue.statistics,
@@ -202,9 +215,9 @@ class Builder:
             candidates=routes.candidates,
             embedder=embedder,
             facts=facts,
+            swept=retention.statistics,
             provider=catalogue.get,
         )
-        retention = Retention(database, settings.runs, bus, self._clock)
         return Built(rooms, supervisor, catalogue, native, ollama, journal, retention, servers)
 
     async def _bind(self) -> tuple[Listener, Listener | None]:

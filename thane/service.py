@@ -169,7 +169,7 @@ class _Tree:
         branches: dict[str, Callable[[], Awaitable[object]]] = {
             "journal": self._journal.run,
             "native listener": partial(self._listen, self._native, build_native, draining),
-            "retention of runs": self._retention.run,
+            "retention": self._retention.run,
         }
         if self._ollama is not None:
             branches["ollama listener"] = partial(self._listen, self._ollama, build_ollama, draining)

@@ -133,9 +133,17 @@ class Storage(Section, frozen=True):
     """Longest wait for another program (a backup, a shell) that has locked the database."""
     close_timeout_seconds: Seconds = 10.0
     """Longest wait for the last writes when Thane ends."""
+    max_bytes: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Most that the database takes on the disk, about; what is oldest makes room. 0 sets no limit."""
+    spare_bytes: Annotated[int, msgspec.Meta(ge=0)] = 16_777_216
+    """Unused room that the database keeps for what comes next; more is given back to the disk."""
 
 
 class Archive(Section, frozen=True):
+    keep_days: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    """Sessions that ended longer ago are deleted with all that was said and done in them; 0 keeps them for ever."""
+    spare_days: Annotated[float, msgspec.Meta(ge=0)] = 7.0
+    """Sessions that ended less long ago are kept whatever `storage.max_bytes` says."""
     metadata_model: str = ""
     """The model that titles and summarises sessions; empty is the cheapest one that is able."""
     summarize_interval: Seconds = 300.0

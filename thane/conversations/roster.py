@@ -54,6 +54,9 @@ class Roster:
     def __len__(self) -> int:
         return len(self._live)
 
+    def ids(self) -> frozenset[str]:
+        return frozenset(self._live)
+
     def get(self, conversation_id: str) -> Conversation | None:
         return self._live.get(conversation_id)
 

@@ -153,6 +153,11 @@ class Conversations:
         """Whether a turn of the conversation runs or waits."""
         return any(ticket.phase != "ended" for ticket in self._under_way.of(conversation_id))
 
+    def live(self) -> frozenset[str]:
+        """The conversations that go on: each that has a loop, or a turn on its way."""
+        under_way = {ticket.conversation_id for ticket, _ in self._under_way if ticket.phase != "ended"}
+        return self._live.ids() | under_way - {""}
+
     async def perform(self, handed: Handed) -> Final | str:
         """Do a task that a run hands over, in its slot and within its task, so it is cancelled with it.
 

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from thane.http.documents import IgnoredKeys
+from thane.memory.retention import RetentionStatistics
 from thane.router.profiles import Profiles
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ class Rooms:
 
     `provider` finds one by its name. `statistics` gives the counters of each long-lived part, by its name.
     `embedder` is the model server that makes embeddings, where there is one; `candidates` are the models that Thane may
-    choose by itself, `circuits` those of them that keep failing, `decisions` what was chosen.
+    choose by itself, `circuits` those of them that keep failing, `decisions` what was chosen. `swept` tells
+    what went for its age or its size.
     """
 
     settings: Settings
@@ -67,6 +69,7 @@ class Rooms:
     journal: Journal | None = None
     checkpointer: Checkpointer | None = None
     facts: Facts | None = None
+    swept: Callable[[], RetentionStatistics] = RetentionStatistics
     statistics: Mapping[str, Callable[[], object]] = field(default_factory=dict[str, "Callable[[], object]"])
 
     @cached_property

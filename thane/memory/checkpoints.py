@@ -200,17 +200,16 @@ class Checkpoints:
             lambda connection: checkpoint_rows.delete_checkpoint(connection, checkpoint_id)
         )
 
-    async def prune(self, keep: int, *, triggers: Iterable[str]) -> int:
-        """Delete all but the newest `keep` of the checkpoints with these triggers; how many."""
+    async def prune(self, keep: int, *, triggers: Iterable[str], before: float | None = None) -> int:
+        """Delete all but the newest `keep` of the checkpoints with these triggers, made before `before`; how many."""
         chosen = frozenset(triggers)
-
-        def write(connection: sqlite3.Connection) -> int:
-            rows = checkpoint_rows.list_checkpoints(connection, None, -1)
-            found = [CheckpointRecord(*row) for row in rows]
-            old = [each for each in found if each.trigger in chosen][keep:]
-            return sum(checkpoint_rows.delete_checkpoint(connection, each.id) for each in old)
-
-        return await self._database.write(write)
+        rows = await self._database.read(lambda connection: checkpoint_rows.list_checkpoints(connection, None, -1))
+        old = [each for each in (CheckpointRecord(*row) for row in rows) if each.trigger in chosen][keep:]
+        gone = 0
+        for each in old:  # in a transaction each, for a large one takes its time
+            if before is None or each.created_at < before:
+                gone += await self.delete(each.id)
+        return gone
 
     async def compare(self, checkpoint_id: str, only: frozenset[str] = frozenset()) -> Difference:
         """What restoring it would do. `only` names the conversations to look at; empty is everything."""

@@ -1,6 +1,7 @@
-"""Keeps runs and prompts within their limits: what is too old or too much is deleted, a few at a time.
+"""Keeps runs, prompts and the archive within their limits: what is too old or too much is deleted, a few at a time.
 
-A branch of the task tree, under its supervisor. Each look ends with an event when anything went.
+A branch of the task tree, under its supervisor. Each look ends with events when anything went. How sessions go is
+`thane.memory.archive_retention`.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ import trio
 from thane.clock import Clock
 from thane.config import settings
 from thane.events.event import Publisher
+from thane.memory.archive_retention import DAY, ArchiveRetention, ArchiveSwept
 from thane.storage import prompt_rows, run_rows
 from thane.storage.database import Database
 
-DAY = 86_400.0
 _UNUSED_ROWS = 2000  # pieces swept in one transaction: about 10 ms
 
 
@@ -30,22 +31,68 @@ class Swept(msgspec.Struct, frozen=True):
     kept_bytes: int = 0
 
 
+class RetentionStatistics(msgspec.Struct, frozen=True):
+    """Since the start: `looks`, and what they deleted. `last_at` is epoch seconds, None before the first; the sizes of
+    the database are from then."""
+
+    looks: int = 0
+    last_at: float | None = None
+    sessions: int = 0
+    messages: int = 0
+    runs: int = 0
+    prompts: int = 0
+    freed_bytes: int = 0
+    used_bytes: int = 0
+    file_bytes: int = 0
+
+
 class Retention:
     """Made once; `run` is the branch."""
 
-    def __init__(self, database: Database, limits: settings.Runs, events: Publisher, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        limits: settings.Runs,
+        events: Publisher,
+        clock: Clock,
+        archive: ArchiveRetention | None = None,
+    ) -> None:
         self._database = database
         self._limits = limits
         self._events = events
         self._clock = clock
+        self._archive = archive
+        self._statistics = RetentionStatistics()
+
+    def statistics(self) -> RetentionStatistics:
+        return self._statistics
 
     async def run(self) -> None:
         """Look at once, then every `runs.sweep_seconds`, until cancelled."""
         while True:
-            swept = await self.sweep()
-            if swept.runs or swept.prompts or swept.pieces:
-                self._events.publish("system", "runs_swept", **msgspec.structs.asdict(swept))
+            await self.look()
             await trio.sleep(self._limits.sweep_seconds)
+
+    async def look(self) -> None:
+        """Delete what is to go, and tell of it."""
+        swept = await self.sweep()
+        if swept.runs or swept.prompts or swept.pieces:
+            self._events.publish("system", "runs_swept", **msgspec.structs.asdict(swept))
+        more = ArchiveSwept() if self._archive is None else await self._archive.sweep()
+        if more.is_worth_telling:
+            self._events.publish("system", "archive_swept", **msgspec.structs.asdict(more))
+        before = self._statistics
+        self._statistics = RetentionStatistics(
+            looks=before.looks + 1,
+            last_at=self._clock.time(),
+            sessions=before.sessions + more.sessions,
+            messages=before.messages + more.messages,
+            runs=before.runs + swept.runs + more.runs,
+            prompts=before.prompts + swept.prompts + more.prompts,
+            freed_bytes=before.freed_bytes + more.freed_bytes,
+            used_bytes=more.used_bytes,
+            file_bytes=more.file_bytes,
+        )
 
     async def sweep(self) -> Swept:
         """Delete old runs, old prompts, the oldest prompts beyond the size, then the text that nobody needs."""

@@ -26,6 +26,8 @@ def open_connection(path: Path, storage: settings.Storage, *, reader: bool = Fal
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
     try:
         connection.execute(f"pragma busy_timeout = {round(storage.busy_timeout_seconds * 1000)}")
+        if not reader:
+            connection.execute("pragma auto_vacuum = incremental")  # of a new file; see `thane.storage.file_size`
         connection.execute("pragma journal_mode = wal")
         connection.execute(f"pragma synchronous = {storage.synchronous}")
         connection.execute("pragma foreign_keys = on")

@@ -21,10 +21,10 @@ _SAID = """
 _RUNS = """
     own (id) as (
         select id from runs where conversation_id = ?
-        union select child.id from runs child join own on child.parent_run_id = own.id
+        union select child.id from runs child join own on child.parent_run_id = own.id and child.parent_run_id <> ''
     )
 """
-"""The runs of a conversation, and those that they started."""
+"""The runs of a conversation, and those that they started. An index with a condition is used where that is repeated."""
 _SORTED_BY = {"updated": "updated_at", "created": "created_at", "title": "lower(title)", "messages": _MESSAGES}
 
 
@@ -117,7 +117,7 @@ def delete_conversation(connection: sqlite3.Connection, conversation_id: str) ->
         f"delete from runs where id in {runs}",  # noqa: S608 - only text from above
         "delete from messages where conversation_id = ?",
         "delete from sessions where conversation_id = ?",
-        "delete from log_lines where conversation_id = ?",
+        "delete from log_lines where conversation_id = ? and conversation_id <> ''",
     ):
         connection.execute(statement, (conversation_id,))
     return bool(connection.execute("delete from conversations where id = ?", (conversation_id,)).rowcount)

@@ -17,6 +17,7 @@ import trio
 from thane.config import settings
 from thane.errors import DependencyError
 from thane.storage.connection import Operation, as_dependency, check_integrity, damaged, open_connection, prepare_file
+from thane.storage.file_size import make_shrinkable
 from thane.storage.indexes import mend_indexes
 from thane.storage.lock import DatabaseLock, take_lock
 from thane.storage.reader import Readers
@@ -97,6 +98,7 @@ def _open(
         migrate(opened[0], path)
         if not lock.was_clean:
             mend_indexes(opened[0])
+        make_shrinkable(opened[0])
         opened += [open_connection(path, storage, reader=True) for _ in range(storage.readers)]
     except Exception as error:
         for connection in opened:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 from markupsafe import Markup
 
-from thane.http.dashboard.archive_page import checkpoint_rows, marked, preview, results, session_rows
+from thane.config.settings import Archive, Settings, Storage
+from thane.http.dashboard.archive_page import checkpoint_rows, keeping, marked, preview, results, session_rows
 from thane.memory.checkpoints import Change, CheckpointRecord, Difference
 from thane.memory.records import MessageRecord
+from thane.memory.retention import RetentionStatistics
 from thane.memory.search import Found, Hit
 from thane.memory.sessions import SessionRecord
 from thane.turn import Message
@@ -60,3 +64,14 @@ def test_only_conversations_that_can_be_restored_alone_can_be_ticked() -> None:
         ("Four", "changes in its title or sessions only", "", True),
     ] == [(row.title, row.change, row.counts, row.chosen) for row in shown.rows]
     assert 5 == shown.same
+
+
+def test_how_long_it_is_kept_and_what_went_last() -> None:
+    assert ("What was said is kept for ever.",) == keeping(Settings(), RetentionStatistics(), UTC)
+    limited = Settings(archive=Archive(keep_days=90), storage=Storage(max_bytes=2_000_000))
+    swept = RetentionStatistics(looks=1, last_at=AT, sessions=1, messages=12, file_bytes=1_500_000)
+    assert (
+        "What was said is kept for 90 days.",
+        "The database takes 1.5 MB of at most 2.0 MB.",
+        "Last looked at 15 Jan 2027, 08:00: since the start 1 session with 12 messages went.",
+    ) == keeping(limited, swept, UTC)

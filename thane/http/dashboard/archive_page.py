@@ -9,10 +9,12 @@ from datetime import tzinfo
 import msgspec
 from markupsafe import Markup, escape
 
+from thane.config.settings import Settings
 from thane.http.dashboard import words
 from thane.http.dashboard.drawing import CHANNELS
 from thane.memory.checkpoints import Change, CheckpointRecord, Difference
 from thane.memory.records import MessageRecord
+from thane.memory.retention import RetentionStatistics
 from thane.memory.search import ArchiveStatistics, Found, Hit
 from thane.memory.sessions import SessionRecord
 
@@ -162,7 +164,7 @@ def checkpoint_rows(checkpoints: Sequence[CheckpointRecord], zone: tzinfo | None
                 )
                 if part
             ),
-            size=_size(each.byte_size),
+            size=words.size(each.byte_size),
         )
         for each in checkpoints
     )
@@ -199,5 +201,21 @@ def channel_names() -> tuple[tuple[str, str], ...]:
     return tuple((name, title) for name, (title, _) in CHANNELS.items())
 
 
-def _size(number: int) -> str:
-    return f"{number / 1e6:.1f} MB" if number >= 1e6 else f"{number / 1e3:.1f} kB"
+def keeping(settings: Settings, swept: RetentionStatistics, zone: tzinfo | None) -> tuple[str, ...]:
+    """How long what was said is kept, how much room it takes, and what went last, a sentence each."""
+    days, most = settings.archive.keep_days, settings.storage.max_bytes
+    age = (
+        f"What was said is kept for {days:g} {'day' if days == 1 else 'days'}."
+        if days
+        else "What was said is kept for ever."
+    )
+    told = [age]
+    if swept.last_at is not None:
+        limit = f" of at most {words.size(most)}" if most else ""
+        told.append(f"The database takes {words.size(swept.file_bytes)}{limit}.")
+    if swept.last_at is not None and (days or most):
+        looked = words.of_day(swept.last_at, zone, _WHEN)
+        sessions, messages = words.plural(swept.sessions, "session"), words.plural(swept.messages, "message")
+        gone = f"{sessions} with {messages} went" if swept.sessions or swept.messages else "nothing had to go"
+        told.append(f"Last looked at {looked}: since the start {gone}.")
+    return tuple(told)

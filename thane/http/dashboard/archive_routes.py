@@ -54,6 +54,7 @@ def routes(desk: Desk) -> Blueprint:
             results=results,
             following=following,
             counted=archive_page.counted(await rooms.archive.search.statistics()),
+            keeping=archive_page.keeping(rooms.settings, rooms.swept(), zone),
             sessions=archive_page.session_rows(sessions, called, zone),
             checkpoints=archive_page.checkpoint_rows(await rooms.archive.checkpoints.list(limit=_CHECKPOINTS), zone),
         )

@@ -250,6 +250,19 @@ _SAYINGS: dict[str, Callable[[Data], Line]] = {
             "deleted",
         )
     ),
+    "archive_swept": lambda d: Line(
+        _join(
+            *(
+                words.plural(int(d[name]), word)
+                for name, word in (
+                    *(("sessions", "old session"), ("messages", "message"), ("runs", "run"), ("prompts", "prompt")),
+                    ("checkpoints", "checkpoint"),
+                )
+                if d.get(name)
+            ),
+            f"deleted, {words.size(int(d.get('freed_bytes') or 0))} free",
+        )
+    ),
     "request_refused": lambda d: Line(
         _join(f"{d.get('status')} on {d.get('listener')}", d.get("path"), d.get("reason")), "warn"
     ),

@@ -125,6 +125,11 @@ def plural(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+def size(number: int) -> str:
+    """Bytes: `12.3 MB`, `4.0 kB`."""
+    return f"{number / 1e6:,.1f} MB" if number >= 1e6 else f"{number / 1e3:.1f} kB"
+
+
 def moment(text: str | None) -> float | None:
     """Epoch seconds of an RFC 3339 time; None for no time and for text that is none."""
     if not text:
