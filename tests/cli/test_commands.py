@@ -201,12 +201,15 @@ def test_explanation_of_a_model_server_without_a_choice_of_models() -> None:
 def test_explanation_of_what_is_kept() -> None:
     lines = explained("""
         runs: {keep_prompts: false}
-        archive: {session_idle_minutes: 0}
+        archive: {session_idle_minutes: 0, keep_days: 90}
+        storage: {max_bytes: 2000000000}
         facts: {enabled: false}
         checkpoints: {every_messages: 0, at_shutdown: false, keep: 3}
         logging: {dir: /var/log/thane, level: warn, index_rows: 0}
         """)
     assert "prompts what models are sent is not kept (runs.keep_prompts is false)" in lines
+    age, size = "what was said is kept for 90 days", "the oldest makes room when the database takes more than 2,000 MB"
+    assert f"archive {age}; {size}" in lines
     assert "sessions silence never ends them; described without a model" in lines
     assert "restore a checkpoint before a compaction, when another model takes over; the newest 3 are kept" in lines
     assert "facts models remember none (facts.enabled is false)" in lines

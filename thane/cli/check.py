@@ -38,6 +38,7 @@ def explain(loaded: Loaded) -> list[str]:
             *(("budget", budget) for budget in _budgets(settings)),
             ("home", _home(settings)),
             ("data", str(Path(settings.data_dir).expanduser().absolute())),
+            ("archive", _archive(settings)),
             ("prompts", _prompts(settings.runs)),
             ("sessions", _sessions(settings)),
             ("facts", _facts(settings)),
@@ -135,6 +136,14 @@ def _budget(budget: Budget) -> str:
         if amounts:
             parts.append(f"{what} {' or '.join(amounts)}")
     return "; ".join(parts)
+
+
+def _archive(settings: Settings) -> str:
+    days, most = settings.archive.keep_days, settings.storage.max_bytes
+    age = f"what was said is kept for {days:g} days" if days else "what was said is kept for ever"
+    if not most:
+        return age
+    return f"{age}; the oldest makes room when the database takes more than {most / 1_000_000:,.0f} MB"
 
 
 def _prompts(runs: Runs) -> str:
