@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 
 import msgspec
@@ -11,6 +12,7 @@ import trio.testing
 
 from tests.agent.stage import ASSIST, Lamp, Stage
 from thane.agent import rules
+from thane.agent.run import Run
 from thane.config import settings as config
 from thane.models.provider import ModelDone, ModelError
 from thane.testing.cancellation import run_cancelled_at
@@ -243,3 +245,17 @@ async def test_two_turns_of_a_conversation_send_the_same_bytes_up_to_what_is_new
     assert one.messages[-1].content.startswith("is it warm")  # the moment's facts stand behind what was said last
     before, after = one.messages[-1].content, two.messages[len(one.messages) - 1].content
     assert before.startswith(after)
+
+
+async def test_a_run_is_gone_with_its_last_user_and_does_not_wait_for_a_search_for_cycles():
+    def runs() -> set[int]:
+        return {id(each) for each in gc.get_objects() if isinstance(each, Run)}
+
+    gc.collect()
+    gc.disable()
+    before = runs()  # those of failed tests, which pytest keeps
+    try:
+        await Stage(ScriptedModel(say("It is on."))).answered()
+        assert set[int]() == runs() - before
+    finally:
+        gc.enable()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thane.memory.spool import Spool
+from thane.memory.spool import Parts, Spool
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.binary(max_size=50)), max_size=20))
@@ -27,3 +29,12 @@ def test_much_goes_to_disk_and_comes_back() -> None:
         spool.add("8", b"last")
         assert b"last" == spool["8"]
         assert 9 == len(spool)
+
+
+def test_parts_come_back_in_order_as_often_as_they_are_asked_for() -> None:
+    given_ = [("conversation", f"c_{number} «a\nb»", "hash" * 16, "stamp", number) for number in range(20_000)]
+    with closing(Parts()) as parts:
+        for part in given_:
+            parts.add(part)
+        assert given_ == list(parts)
+        assert given_ == list(parts)

@@ -402,11 +402,12 @@ class Run:
         return RunFailed(self._context.run_id, kind, message, self._usage, duration)
 
     def note_outcome(self, final: RunFinished | RunFailed | None) -> None:
-        """Note what came of the decision; None is a run that was cancelled."""
+        """Note what came of the decision, at the end; None is a run that was cancelled."""
+        attempts, self._attempts = self._attempts, None  # they know their run: so it goes at once, not as a cycle
         if self._routing is None:
             return
         failed = isinstance(final, RunFailed)
-        nobody = self._attempts is None  # no model was asked, so none answered
+        nobody = attempts is None  # no model was asked, so none answered
         outcome = Outcome(
             success=isinstance(final, RunFinished) and not nobody,
             model="" if nobody else self._on.name,
@@ -414,7 +415,7 @@ class Run:
             latency=trio.current_time() - self._started,
             tokens=self._usage.input_tokens + self._usage.output_tokens,
             failure=final.failure if failed else "budget" if final and nobody else "" if final else "cancelled",
-            failed=tuple(self._attempts.failed) if self._attempts else (),
+            failed=tuple(attempts.failed) if attempts else (),
         )
         self._agent.decisions.note(replace(self._routing.decision, outcome=outcome))
 

@@ -23,7 +23,7 @@ from thane.events.event import Publisher
 from thane.loops import iteration as iterations
 from thane.loops.iteration import EndLoop, Iteration, IterationFailed, Wake
 from thane.loops.pace import go_duration, next_sleep
-from thane.loops.spec import Handler, LoopSpec, config
+from thane.loops.spec import Handler, LoopSpec, config, without_work
 from thane.loops.status import LoopState, LoopStatus
 from thane.loops.tally import Tally
 from thane.loops.task import Runner, task_handler
@@ -53,6 +53,7 @@ class Loop:
         self.parent_id = spec.parent_id
         self.stop_reason = ""
         self._spec = spec
+        self._is_timer = spec.is_timer
         self._events = events
         self._clock = clock
         self._random = source
@@ -91,7 +92,7 @@ class Loop:
 
         Returns whether anything does.
         """
-        if not self._spec.is_timer or self._ended.is_set():
+        if not self._is_timer or self._ended.is_set():
             return False
         if self._state == "processing":
             match self._spec.on_retrigger:
@@ -155,6 +156,8 @@ class Loop:
             self._ended.set()
             if self._spec.ended is not None:
                 self._spec.ended(self.stop_reason)
+            # What it worked for knows it: apart, both go at once, where else they would wait for a search for cycles.
+            self._spec, self._handler = without_work(self._spec), None
 
     def status(self) -> LoopStatus:
         """A copy of how it stands."""
@@ -180,7 +183,7 @@ class Loop:
             recent_conv_ids=tuple(tally.conversations),
             recent_iterations=tuple(tally.recent),
             handler_only=spec.task is None,
-            event_driven=not spec.is_timer,
+            event_driven=not self._is_timer,
             state_since=self._state_since,
             metadata=dict(spec.metadata),
             llm_context=None if self._llm_context is None else dict(self._llm_context),
@@ -299,11 +302,12 @@ class Loop:
             pause = self._fail(error, "handler", iteration.next_sleep, **ids)
             self._tally.failed(iteration, trio.current_time() - began, pause)
         else:
-            pause = next_sleep(self._spec.pace, 0, iteration.next_sleep, self._random) if self._spec.is_timer else None
+            pause = next_sleep(self._spec.pace, 0, iteration.next_sleep, self._random) if self._is_timer else None
             self._complete(iteration, trio.current_time() - began, pause)
             await self._after(iteration)
         finally:
             iterations.current.reset(token)
+            iteration.payload = None  # it may know the iteration, and both are over
             self._llm_context = None
         return pause
 
@@ -365,7 +369,7 @@ class Loop:
         if not expected:
             _log.error("a loop failed", phase=phase, exc_info=error)
         pause: float | None = None
-        if self._spec.is_timer or not expected:
+        if self._is_timer or not expected:
             pause = next_sleep(self._spec.pace, tally.errors, requested, self._random)
         self.enter("error")
         self.publish(
@@ -380,7 +384,7 @@ class Loop:
 
     async def _sleep(self, seconds: float) -> None:
         self._next_wake_at = self._clock.time() + seconds
-        if self._spec.is_timer:
+        if self._is_timer:
             self.enter("sleeping")
         self.publish(
             "loop_sleep_start",

@@ -6,7 +6,7 @@ The fields are the reference's (REFERENCE 4.2), under our names; `config` shows 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import msgspec
@@ -119,6 +119,11 @@ class LoopSpec:
             raise ValueError(f"the task of the loop {self.name!r} needs a text, or a function that makes one")
         self.pace.check()
         self.supervision.check()
+
+
+def without_work(spec: LoopSpec) -> LoopSpec:
+    """What is left to tell of a loop that has ended: everything but what it called."""
+    return replace(spec, handler=None, wait=None, setup=None, after=None, ended=None, queued=None, window_of=None)
 
 
 def config(spec: LoopSpec, name: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import hashlib
 import sqlite3
 import zlib
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from typing import Any
 
 import msgspec
@@ -19,7 +20,7 @@ import msgspec
 from thane.clock import Clock
 from thane.errors import ClientError
 from thane.ids import Ids
-from thane.memory.spool import Spool
+from thane.memory.spool import Parts, Spool
 from thane.storage import checkpoint_rows, fact_rows
 from thane.storage.database import Database
 
@@ -83,7 +84,7 @@ class Kind(msgspec.Struct, frozen=True):
     """How one kind of part is read, put back and taken away, and how its rows are told apart."""
 
     table: str
-    stamps: Callable[[sqlite3.Connection], dict[str, str]]
+    stamps: Callable[[sqlite3.Connection], Iterable[tuple[str, str]]]
     read: Callable[[sqlite3.Connection, str], State]
     replace: Callable[[sqlite3.Connection, str, checkpoint_rows.Rows], None]
     remove: Callable[[sqlite3.Connection, str], None]
@@ -111,11 +112,27 @@ class _Head(msgspec.Struct, frozen=True):
     note: str
 
 
-class _Contents(msgspec.Struct, frozen=True):
-    """`parts` are (kind, name, hash, stamp, rows); `blobs` are those that may not be stored yet, by hash."""
+class _Contents:
+    """What a checkpoint is to hold: its parts, and the blobs of them that may not be stored yet. To be closed."""
 
-    parts: tuple[tuple[str, str, str, str, int], ...]
-    blobs: Spool
+    def __init__(self) -> None:
+        self.parts = Parts()
+        self.blobs = Spool()
+
+    def pack(self, kind: str, how: Kind, name: str, state: State, stamp: str = "") -> None:
+        """Add a part with its state."""
+        body = msgspec.json.encode(state, order="sorted")
+        hash_ = hashlib.sha256(body).hexdigest()
+        self.blobs.add(hash_, zlib.compress(body, _LEVEL))
+        self.parts.add((kind, name, hash_, stamp, len(state.get(how.table, ()))))
+
+    def missing(self) -> Iterable[str]:
+        """The hashes of the parts whose blobs must be stored already."""
+        return (part[2] for part in self.parts if part[2] not in self.blobs)
+
+    def close(self) -> None:
+        self.parts.close()
+        self.blobs.close()
 
 
 class Checkpoints:
@@ -133,44 +150,43 @@ class Checkpoints:
         contents = await self._database.read(self._gather)  # no turn waits while much is read and packed
 
         def write(connection: sqlite3.Connection) -> CheckpointRecord:
-            hashes = {part[2] for part in contents.parts} - set(contents.blobs)
-            if all(checkpoint_rows.has_blob(connection, hash_) for hash_ in hashes):
+            if all(checkpoint_rows.has_blob(connection, hash_) for hash_ in contents.missing()):
                 return _store(connection, head, contents)
-            with (again := self._gather(connection)).blobs:
+            with closing(self._gather(connection)) as again:
                 return _store(connection, head, again)
 
-        return await self._write(write, contents.blobs)
+        return await self._write(write, contents)
 
-    async def _write[T](self, operation: Callable[[sqlite3.Connection], T], blobs: Spool) -> T:
-        """Close the blobs once they are stored, or cannot be: not when cancelled, for the database still reads them."""
+    async def _write[T](self, operation: Callable[[sqlite3.Connection], T], contents: _Contents) -> T:
+        """Close the contents once stored, or not to be: not when cancelled, for the database still reads them."""
         try:
             done = await self._database.write(operation)
         except Exception:
-            blobs.close()
+            contents.close()
             raise
-        blobs.close()
+        contents.close()
         return done
 
     def _gather(self, connection: sqlite3.Connection) -> _Contents:
-        """Everything as it is now; only what has changed since the last checkpoint is read and packed."""
+        """Everything as it is now; only what has changed since the last checkpoint is read and packed.
+
+        One part at a time, so that a large archive takes no more memory than a small one.
+        """
         last = checkpoint_rows.list_checkpoints(connection, None, 1)
-        before = checkpoint_rows.parts(connection, last[0][0]) if last else []
-        known = {(kind, name): (hash_, stamp, rows) for kind, name, hash_, stamp, rows in before}
-        parts: list[tuple[str, str, str, str, int]] = []
-        blobs = Spool()
+        before = str(last[0][0]) if last else ""
+        contents = _Contents()
         try:
             for kind, how in self._kinds.items():
-                for name, stamp in how.stamps(connection).items():
-                    hash_, old_stamp, rows = known.get((kind, name), ("", "", 0))
-                    if old_stamp != stamp or not checkpoint_rows.has_blob(connection, hash_):
-                        state = how.read(connection, name)
-                        hash_ = _pack_into(blobs, state)
-                        rows = len(state.get(how.table, ()))
-                    parts.append((kind, name, hash_, stamp, rows))
+                for name, stamp in how.stamps(connection):
+                    known = checkpoint_rows.kept_part(connection, before, kind, name)
+                    if known is None or known[3] != stamp:
+                        contents.pack(kind, how, name, how.read(connection, name), stamp)
+                    else:
+                        contents.parts.add(known)
         except BaseException:
-            blobs.close()
+            contents.close()
             raise
-        return _Contents(tuple(parts), blobs)
+        return contents
 
     async def newest_message(self) -> int:
         """The number of the message that was stored last; 0 when there is none."""
@@ -224,7 +240,7 @@ class Checkpoints:
             if only and kind != CONVERSATION:
                 continue
             then = {name: hash_ for of, name, hash_, _, _ in parts if of == kind and (not only or name in only)}
-            now = set(how.stamps(connection))
+            now = {name for name, _ in how.stamps(connection)}
             for name, hash_ in then.items():
                 state = _unpacked(hash_, checkpoint_rows.blob(connection, hash_))
                 current = how.read(connection, name) if name in now else {}
@@ -251,7 +267,7 @@ class Checkpoints:
             if checkpoint_rows.find_checkpoint(connection, checkpoint_id) is None:
                 raise unknown()
             difference = self._compare(connection, checkpoint_id, only)
-            with (contents := self._gather(connection)).blobs:
+            with closing(self._gather(connection)) as contents:
                 before = _store(connection, head, contents)
             hashes = {
                 (kind, name): hash_ for kind, name, hash_, _, _ in checkpoint_rows.parts(connection, checkpoint_id)
@@ -271,15 +287,11 @@ class Checkpoints:
     async def adopt(self, trigger: str, note: str, created_at: float, parts: Iterable[Part]) -> CheckpointRecord:
         """Take in a checkpoint from elsewhere, under an id of its own. `parts` have their state."""
         head = _Head(self._ids.uuid7(), created_at, trigger, note)
-        packed: list[tuple[str, str, str, str, int]] = []
-        blobs = Spool()
+        contents = _Contents()
         for part in parts:
             if part.kind in self._kinds and part.state is not None:
-                hash_ = _pack_into(blobs, part.state)
-                rows = len(part.state.get(self._kinds[part.kind].table, ()))
-                packed.append((part.kind, part.name, hash_, "", rows))
-        contents = _Contents(tuple(packed), blobs)
-        return await self._write(lambda connection: _store(connection, head, contents), blobs)
+                contents.pack(part.kind, self._kinds[part.kind], part.name, part.state)
+        return await self._write(lambda connection: _store(connection, head, contents), contents)
 
 
 def unknown() -> ClientError:
@@ -287,22 +299,18 @@ def unknown() -> ClientError:
 
 
 def _store(connection: sqlite3.Connection, head: _Head, contents: _Contents) -> CheckpointRecord:
-    parts, blobs = contents.parts, contents.blobs
-    talks = [part for part in parts if part[0] == CONVERSATION]
-    messages = sum(part[4] for part in talks)
-    facts = sum(part[4] for part in parts) - messages
-    size = blobs.size + checkpoint_rows.blob_bytes(connection, [part[2] for part in parts if part[2] not in blobs])
-    record = CheckpointRecord(head.id, head.created_at, head.trigger, head.note, len(talks), messages, facts, size)
-    checkpoint_rows.add_checkpoint(connection, msgspec.structs.astuple(record), parts, blobs)
-    return record
-
-
-def _pack_into(blobs: Spool, state: State) -> str:
-    """Add a state to the blobs; its hash."""
-    body = msgspec.json.encode(state, order="sorted")
-    hash_ = hashlib.sha256(body).hexdigest()
-    blobs.add(hash_, zlib.compress(body, _LEVEL))
-    return hash_
+    talks = messages = facts = 0
+    for kind, _, _, _, rows in contents.parts:
+        if kind == CONVERSATION:
+            talks += 1
+            messages += rows
+        else:
+            facts += rows
+    record = CheckpointRecord(head.id, head.created_at, head.trigger, head.note, talks, messages, facts, byte_size=0)
+    size = checkpoint_rows.add_checkpoint(
+        connection, msgspec.structs.astuple(record), contents.parts, contents.blobs.items()
+    )
+    return msgspec.structs.replace(record, byte_size=size)
 
 
 def _unpacked(hash_: str, blob: bytes | None) -> State | None:

@@ -1,7 +1,7 @@
-"""Packed parts of a checkpoint on their way to the database: on disk beyond a few megabytes.
+"""The parts of a checkpoint on their way to the database: on disk beyond a few megabytes.
 
-The first checkpoint of a large archive packs all of it; held in memory, that would stay with the process as a heap full
-of holes. Blocks on disk; for use from one thread at a time.
+A checkpoint has a part for each conversation, and the first one of a large archive packs all of them; held in memory,
+that would stay with the process as a heap full of holes. Blocks on disk; for use from one thread at a time.
 """
 
 from __future__ import annotations
@@ -9,6 +9,11 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping
 from typing import Self
+
+import msgspec
+
+type PartRow = tuple[str, str, str, str, int]
+"""Kind, name, hash, stamp and number of rows of a part."""
 
 _IN_MEMORY = 2_097_152  # bytes
 
@@ -48,3 +53,25 @@ class Spool(Mapping[str, bytes]):
 
     def __len__(self) -> int:
         return len(self._places)
+
+
+class Parts:
+    """What the parts of a checkpoint are, without what is in them, in the order in which they came. To be closed.
+
+    It may be gone through again and again, one at a time, once all are there.
+    """
+
+    def __init__(self) -> None:
+        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 closed by `close`
+        self._decoder = msgspec.json.Decoder(tuple[str, str, str, str, int])
+
+    def add(self, part: PartRow) -> None:
+        self._file.write(msgspec.json.encode(part) + b"\n")
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __iter__(self) -> Iterator[PartRow]:
+        self._file.seek(0)
+        for line in self._file:
+            yield self._decoder.decode(line)

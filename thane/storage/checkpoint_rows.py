@@ -8,7 +8,7 @@ default.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from thane.storage.statements import insert
@@ -30,13 +30,25 @@ _OWNED: tuple[tuple[str, str, str], ...] = (
 _READ = f"select {', '.join(CHECKPOINT_COLUMNS)} from checkpoints"  # noqa: S608 - only names from above
 
 
-def add_checkpoint(connection: sqlite3.Connection, row: Row, parts: Sequence[Row], blobs: Mapping[str, bytes]) -> None:
-    """`parts` are (kind, name, hash, stamp, rows); `blobs` are by hash, without those that are stored already."""
+def add_checkpoint(
+    connection: sqlite3.Connection, row: Row, parts: Iterable[Row], blobs: Iterable[tuple[str, bytes]]
+) -> int:
+    """`parts` are (kind, name, hash, stamp, rows); `blobs` are by hash, without those that are stored already.
+
+    How much all its blobs take, which is kept as its `byte_size` in place of that of the row.
+    """
     connection.execute(insert("checkpoints", CHECKPOINT_COLUMNS), row)
-    connection.executemany("insert or ignore into checkpoint_blobs values (?, ?)", blobs.items())
+    connection.executemany("insert or ignore into checkpoint_blobs values (?, ?)", blobs)
     connection.executemany(
-        "insert into checkpoint_parts values (?, ?, ?, ?, ?, ?)", [(row[0], *part) for part in parts]
+        "insert into checkpoint_parts values (?, ?, ?, ?, ?, ?)", ((row[0], *part) for part in parts)
     )
+    (size,) = connection.execute(
+        "select ifnull(sum(length(body)), 0) from checkpoint_blobs "
+        "where hash in (select hash from checkpoint_parts where checkpoint_id = ?)",
+        (row[0],),
+    ).fetchone()
+    connection.execute("update checkpoints set byte_size = ? where id = ?", (size, row[0]))
+    return int(size)
 
 
 def find_checkpoint(connection: sqlite3.Connection, checkpoint_id: str) -> Row | None:
@@ -75,22 +87,23 @@ def has_blob(connection: sqlite3.Connection, hash_: str) -> bool:
     return connection.execute("select 1 from checkpoint_blobs where hash = ?", (hash_,)).fetchone() is not None
 
 
-def blob_bytes(connection: sqlite3.Connection, hashes: Sequence[str]) -> int:
-    """How much the blobs of these hashes take."""
-    total = 0
-    for hash_ in set(hashes):
-        row = connection.execute("select length(body) from checkpoint_blobs where hash = ?", (hash_,)).fetchone()
-        total += row[0] if row else 0
-    return total
+def kept_part(connection: sqlite3.Connection, checkpoint_id: str, kind: str, name: str) -> Row | None:
+    """(kind, name, hash, stamp, rows) of one part, if what is in it is there."""
+    row: Row | None = connection.execute(
+        "select kind, name, p.hash, stamp, rows from checkpoint_parts p join checkpoint_blobs b on b.hash = p.hash "
+        "where (checkpoint_id, kind, name) = (?, ?, ?)",
+        (checkpoint_id, kind, name),
+    ).fetchone()
+    return row
 
 
 def newest_message(connection: sqlite3.Connection) -> int:
     return int(connection.execute("select ifnull(max(number), 0) from messages").fetchone()[0])
 
 
-def stamps(connection: sqlite3.Connection) -> dict[str, str]:
+def stamps(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
     """For each conversation, a text that differs once anything in it has changed."""
-    found = connection.execute(
+    return connection.execute(
         """
         select c.id, printf('%s %s %s %d %d %d', c.updated_at, c.title, c.user,
             (select count(*) from messages m where m.conversation_id = c.id),
@@ -100,7 +113,6 @@ def stamps(connection: sqlite3.Connection) -> dict[str, str]:
         from conversations c
         """
     )
-    return dict(found.fetchall())
 
 
 def conversation_rows(connection: sqlite3.Connection, conversation_id: str) -> dict[str, list[dict[str, Any]]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 type Row = tuple[Any, ...]
@@ -156,16 +156,15 @@ def store_vectors(connection: sqlite3.Connection, model: str, vectors: Mapping[s
     )
 
 
-def stamps(connection: sqlite3.Connection) -> dict[str, str]:
+def stamps(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
     """For each subject, named `scope:subject`, a text that differs once any of its facts has changed."""
-    found = connection.execute(
+    return connection.execute(
         """
         select scope || ':' || subject, printf('%d %d %d %.6f', count(*), max(number), sum(state = 'current'),
             total(updated_at))
         from facts group by scope, subject
         """
     )
-    return dict(found.fetchall())
 
 
 def rows_of(connection: sqlite3.Connection, name: str) -> dict[str, list[dict[str, Any]]]:
