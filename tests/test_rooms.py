@@ -35,7 +35,7 @@ MAY: dict[str, str] = {
     "http": "wire conversations router models home memory ledger loops events health journal",
     "cli": (
         "service router.profiles storage memory.intake memory.facts conversations.reference "
-        "conversations.reference_facts http.listeners"
+        "conversations.reference_facts http.listeners ledger.pricing ledger.unpriced"
     ),
     "testing": "http models",
 }

@@ -14,8 +14,7 @@ import structlog
 from thane.agent.engine import Agent
 from thane.agent.routing import Routes
 from thane.clock import Clock
-from thane.config.providers import is_private
-from thane.config.servers import model_servers
+from thane.config.servers import EMBEDDINGS, local_providers, model_servers
 from thane.config.settings import Settings
 from thane.conversations.checkpointer import OWN_TRIGGERS, Checkpointer
 from thane.conversations.delegation import Delegate
@@ -35,6 +34,7 @@ from thane.journal.index import Journal, open_journal
 from thane.journal.line import Lines
 from thane.ledger.ledger import open_ledger
 from thane.ledger.pricing import PriceList
+from thane.ledger.unpriced import unpriced_warning
 from thane.loops.registry import open_registry
 from thane.memory.archive import Archive
 from thane.memory.archive_retention import ArchiveRetention
@@ -110,9 +110,12 @@ class Builder:
         archive = Archive(database, self._clock, settings.archive, Packer(settings.runs, redactor), self._ids)
         if interrupted := await archive.recover():
             _log.warning("runs were interrupted by the last end of Thane", runs=interrupted)
+        prices = PriceList(settings.pricing, local=local_providers(settings))
+        if told := unpriced_warning(settings, prices):
+            _log.warning(told)
         ledger = await open_ledger(
             database,
-            PriceList(settings.pricing, local=_local_providers(settings)),
+            prices,
             settings.budgets,
             clock=self._clock,
             events=bus,
@@ -277,7 +280,7 @@ class Builder:
         if not settings.embeddings.enabled:
             return None
         return await self._stack.enter_async_context(
-            open_ollama(url, settings.models, self._ids, source=self._random, name="embeddings")
+            open_ollama(url, settings.models, self._ids, source=self._random, name=EMBEDDINGS)
         )
 
 
@@ -287,16 +290,6 @@ def _model_servers(settings: Settings) -> set[str]:
     if settings.embeddings.enabled:
         urls.add(settings.embeddings.baseurl or settings.models.ollama_url)
     return urls
-
-
-def _local_providers(settings: Settings) -> set[str]:
-    """The providers whose models run in this house: they cost nothing unless a price says so."""
-    names = {"embedded"} | {provider.name for provider in settings.models.providers if provider.is_local}
-    if is_private(settings.models.ollama_url):
-        names.add("ollama")
-    if is_private(settings.embeddings.baseurl or settings.models.ollama_url):
-        names.add("embeddings")
-    return names
 
 
 def _database_path(settings: Settings) -> Path:

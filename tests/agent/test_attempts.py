@@ -173,8 +173,8 @@ class Budget:
         self.told.append(model)
         return "Today's budget is used up."
 
-    def paid_stop(self, run_id: str = "", profile: str = "") -> str:
-        return "" if self.left > 0 else "Today's budget is used up."
+    def refusal(self, run_id: str, profile: str, provider: str, model: str) -> str:
+        return "" if self.left > 0 or self.is_free(provider, model) else "Today's budget is used up."
 
     def is_free(self, provider: str, model: str) -> bool:
         return model in ("embedded", "other")
@@ -217,7 +217,7 @@ async def test_housekeeping_never_takes_the_sentence_of_a_budget_for_its_answer(
     before = within(Budget(0), Stage(ScriptedModel(say("x"))))
     assert "Today's budget is used up." == (await before.failed(caller=Caller(task="title_generation"))).message
     named = within(Budget(0), Stage(ScriptedModel(say("x"))))
-    named.agent.routes.budget.paid_stop = lambda *_: ""  # type: ignore[method-assign]  # it is spent after the choice
+    named.agent.routes.budget.refusal = lambda *_: ""  # type: ignore[method-assign]  # it is spent after the choice
     assert "Today's budget is used up." == (await named.failed(caller=Caller(task="title_generation"))).message
 
 

@@ -193,6 +193,22 @@ def test_explanation_of_who_answers_and_what_it_may_cost() -> None:
     assert not any("secret" in line for line in lines)
 
 
+def test_explanation_of_models_that_no_budget_of_money_can_count() -> None:
+    text = """
+        models:
+          default: qwen3:8b
+          available: [{name: new/one, provider: far}, {name: known, provider: far}, {name: qwen3:8b}]
+          providers: [{name: far, type: openai, url: 'https://api.example.com/v1'}]
+        profiles: {night: {model: new/two, fallbacks: [known]}}
+        pricing: {known: {input_per_million: 5}}
+        budgets: """
+    said = "warning: a budget of money stands, and new/one have no price under pricing: "
+    assert f"{said}they are not asked (budgets.unpriced)" in explained(f"{text}{{day: {{stop_usd: 1}}}}")
+    for budgets in ("{run: {stop_usd: 1}, unpriced: warn}", "{day: {warn_usd: 1}}"):
+        assert f"{said}they are asked, and no budget of money counts them" in explained(text + budgets)
+    assert not any("no price" in line for line in explained(f"{text}{{day: {{stop_tokens: 9}}}}"))
+
+
 def test_explanation_of_a_model_server_without_a_choice_of_models() -> None:
     lines = explained("models: {providers: [{name: llama, type: openai, url: 'http://127.0.0.1:9'}]}")
     assert "models whatever the model servers have (name some in models.available to choose)" in lines

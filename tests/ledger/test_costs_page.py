@@ -50,6 +50,7 @@ async def test_a_call_without_a_known_price_is_said_and_not_taken_for_free(tmp_p
         html = await page(thane)
         assert "1 calls have no known price" in html
         assert "price unknown" in html
+        assert "no budget of money counts them. Add &lt;b&gt;new&lt;/b&gt; under" in html
         assert "&lt;b&gt;new&lt;/b&gt;" in html
 
 

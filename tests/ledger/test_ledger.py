@@ -170,8 +170,8 @@ async def test_a_days_money_stops_paid_models_and_no_others(tmp_path: Path) -> N
         ledger.charge(call("r_2", at=NOON))
         words = ledger.stop("r_3", "thane:latest", "far", "cloud")
         assert words.startswith("Today's budget for paid models is used up ($2.00 of $2.00).")
-        assert words == ledger.paid_stop()
-        assert ledger.stop("r_3", "thane:latest", "far", "unheard-of")
+        assert words == ledger.refusal("r_3", "thane:latest", "far", "cloud")
+        assert words == ledger.stop("r_3", "thane:latest", "far", "unheard-of")
         assert not ledger.stop("r_3", "thane:latest", "ollama", "qwen3:4b")
         assert ["budget_warning", "budget_reached", "budget_stop", "budget_stop"] == events.kinds()
         assert 0.0 == ledger.left_usd()
@@ -182,6 +182,62 @@ async def test_a_days_tokens_stop_every_model_but_not_the_embedded_brain(tmp_pat
         ledger.charge(call("r_1", at=NOON, tokens=10, model="qwen3:4b"))
         assert "tokens is used up (10 of 10 tokens)" in ledger.stop("r_2", "", "ollama", "qwen3:4b")
         assert not ledger.stop("r_2", "", "embedded", "embedded")
+
+
+async def test_a_model_without_a_price_is_not_asked_where_money_is_limited(tmp_path: Path) -> None:
+    events = Events()
+    budgets = Budgets(run=Budget(stop_usd=2))
+    async with open_books(tmp_path, clock=TrioClock(NOON), budgets=budgets, events=events) as it:
+        words = it.refusal("r_1", "thane:latest", "far", "unheard-of")
+        assert words.startswith("unheard-of has no price, and a money budget stands.")
+        assert [] == events.kinds(), "choosing tells nothing"
+        assert words == it.stop("r_1", "thane:latest", "far", "unheard-of")
+        assert (["budget_stop"], True) == (events.kinds(), events.all[-1][1]["unpriced"])
+        for provider, model in (("far", "cloud"), ("ollama", "qwen3:4b"), ("embedded", "embedded")):
+            assert not it.stop("r_1", "thane:latest", provider, model)
+        assert it.stop("r_1", "thane:latest", "ollama", "gpt-oss:120b-cloud"), "it is not run in this house"
+
+
+@pytest.mark.parametrize("budget", [Budget(stop_usd=2), Budget(warn_usd=2)])
+async def test_where_it_is_only_warned_of_it_is_asked_and_told_once_a_day(tmp_path: Path, budget: Budget) -> None:
+    events, clock = Events(), TrioClock(NOON)
+    budgets = Budgets(day=budget, unpriced="warn" if budget.stop_usd else "stop")
+    async with open_books(tmp_path, clock=clock, budgets=budgets, events=events, zone=ZoneInfo("UTC")) as ledger:
+        for _ in range(3):
+            assert not ledger.refusal("r_1", "", "far", "unheard-of")
+            assert not ledger.stop("r_1", "", "far", "unheard-of")
+        assert not ledger.stop("r_1", "", "ollama", "qwen3:4b")
+        assert (["model_unpriced"], "unheard-of") == (events.kinds(), events.all[-1][1]["model"])
+        ledger._clock = TrioClock(NOON + 24 * HOUR)  # pyright: ignore[reportPrivateUsage] the next day
+        assert not ledger.stop("r_2", "", "far", "unheard-of")
+        assert ["model_unpriced"] * 2 == events.kinds()
+
+
+async def test_without_a_budget_of_money_an_unknown_price_stops_nothing(tmp_path: Path) -> None:
+    events = Events()
+    budgets = Budgets(day=Budget(stop_tokens=9), profiles={"mine": Budget(stop_usd=1)})
+    async with open_books(tmp_path, clock=TrioClock(NOON), budgets=budgets, events=events) as ledger:
+        assert not ledger.stop("r_1", "thane:latest", "far", "unheard-of")
+        assert ledger.stop("r_1", "thane:mine", "far", "unheard-of"), "the budget of its profile stands"
+
+
+async def test_a_profiles_day_is_its_own_and_outlives_a_restart(tmp_path: Path) -> None:
+    budgets = Budgets(profile_days={"latest": Budget(warn_usd=1, stop_usd=2)})
+    events = Events()
+    async with open_books(tmp_path, clock=TrioClock(NOON), budgets=budgets, events=events) as ledger:
+        await ledger.record(call("r_1", at=NOON))
+        assert (["budget_warning"], "profile", "thane:latest") == (
+            events.kinds(),
+            events.all[0][1]["scope"],
+            events.all[0][1]["profile"],
+        )
+        assert not ledger.stop("r_2", "thane:latest", "far", "cloud")
+        await ledger.record(call("r_2", at=NOON))
+    async with open_books(tmp_path, clock=TrioClock(NOON), budgets=budgets) as ledger:
+        words = ledger.stop("r_3", "thane:latest", "far", "cloud")
+        assert words.startswith("Today's budget for paid models of thane:latest is used up ($2.00 of $2.00).")
+        assert not ledger.stop("r_3", "thane:premium", "far", "cloud")
+        assert not ledger.stop("r_3", "thane:latest", "ollama", "qwen3:4b")
 
 
 @pytest.mark.parametrize("name", ["thane:premium", "premium"])

@@ -195,11 +195,11 @@ def test_a_model_that_keeps_failing_is_not_asked_even_when_it_is_alone():
 
 def test_a_spent_budget_leaves_what_costs_nothing():
     spent = "The budget of this day is used up."
-    now = Conditions(spent=spent, paid=frozenset({("anthropic", "claude")}))
+    now = Conditions(spent={("anthropic", "claude"): spent})
     assert ["qwen3:4b", "tiny"] == order(pick("thane:premium", MODELS, now=now))
     routing = pick("", Models(default="claude", available=(CLOUD,)), now=now)
     assert (spent, True) == (routing.refusal, routing.stopped)
-    resting = Conditions(spent=spent, paid=now.paid, resting={("ollama", "tiny"): "it failed 3 times in a row"})
+    resting = Conditions(spent=now.spent, resting={("ollama", "tiny"): "it failed 3 times in a row"})
     routing = pick("", Models(default="tiny", available=(CLOUD,)), now=resting)
     assert f"{spent} No other model can answer now. tiny: it failed 3 times in a row." == routing.refusal
     assert spent == candidate(routing.decision, "claude").reason

@@ -33,11 +33,9 @@ class Budget(Protocol):
         """Why this model must not be called for this run. Published as an event."""
         ...
 
-    def paid_stop(self, run_id: str = "", profile: str = "") -> str:
-        """Why no model that costs something may be called."""
+    def refusal(self, run_id: str, profile: str, provider: str, model: str) -> str:
+        """The same for choosing a model: nothing is published."""
         ...
-
-    def is_free(self, provider: str, model: str) -> bool: ...
 
 
 class NoBudget:
@@ -46,11 +44,8 @@ class NoBudget:
     def stop(self, run_id: str, profile: str, provider: str, model: str) -> str:  # noqa: ARG002 the names are the protocol's
         return ""
 
-    def paid_stop(self, run_id: str = "", profile: str = "") -> str:  # noqa: ARG002 the names are the protocol's
+    def refusal(self, run_id: str, profile: str, provider: str, model: str) -> str:  # noqa: ARG002 the names are the protocol's
         return ""
-
-    def is_free(self, provider: str, model: str) -> bool:  # noqa: ARG002 the names are the protocol's
-        return False
 
 
 class Routes:
@@ -139,7 +134,6 @@ class Routes:
         raise ClientError(f"model '{name}' not found", status=404, code="model_not_found")
 
     def _conditions(self, models: tuple[Model, ...], run_id: str, profile: str) -> Conditions:
-        spent = self.budget.paid_stop(run_id, profile)
         keys = [(model.provider, model.name) for model in models]
         missing = {
             model.provider: "it is not configured" for model in models if self._catalogue.get(model.provider) is None
@@ -148,12 +142,7 @@ class Routes:
         return Conditions(
             down={**self._down(), **missing},
             resting={key: why for key in keys if (why := self.circuits.refusal(key))},
-            spent=spent,
-            paid=frozenset(
-                (model.provider, model.name)
-                for model in models
-                if spent and not self.budget.is_free(model.provider, model.name)
-            ),
+            spent={key: why for key in keys if (why := self.budget.refusal(run_id, profile, *key))},
             warm=frozenset(key for key, at in self._used.items() if at >= since and key[0] != EMBEDDED),
         )
 

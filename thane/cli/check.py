@@ -10,8 +10,10 @@ from cyclopts import Parameter
 
 from thane.config.load import SEARCH, Loaded, load
 from thane.config.providers import shown
-from thane.config.servers import model_servers
+from thane.config.servers import local_providers, model_servers
 from thane.config.settings import Budget, Checkpoints, Logging, Runs, Settings
+from thane.ledger.pricing import PriceList
+from thane.ledger.unpriced import unpriced_warning
 from thane.router.profiles import Profiles, full_name
 
 
@@ -24,7 +26,8 @@ def explain(loaded: Loaded) -> list[str]:
         lines += [f"  {path}" for path in SEARCH]
     else:
         lines.append(f"{loaded.path} is valid.")
-    lines += [f"warning: {warning}" for warning in loaded.warnings]
+    told = unpriced_warning(settings, PriceList(settings.pricing, local=local_providers(settings)))
+    lines += [f"warning: {warning}" for warning in (*loaded.warnings, told) if warning]
     lines += [
         f"{name:<10} {text}"
         for name, text in (
@@ -120,6 +123,7 @@ def _budgets(settings: Settings) -> list[str]:
         "a day": budgets.day,
         "a run": budgets.run,
         **{f"a run of {full_name(name)}": budget for name, budget in budgets.profiles.items()},
+        **{f"a day of {full_name(name)}": budget for name, budget in budgets.profile_days.items()},
     }
     return [f"{name}: {told}" for name, budget in named.items() if (told := _budget(budget))] or ["none"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -38,7 +38,12 @@ class Budget(Section, frozen=True):
 
 
 class Budgets(Section, frozen=True):
+    unpriced: Literal["stop", "warn"] = "stop"
+    """A model that is not in this house and has no price, where a `stop_usd` stands: `stop` asks it nothing, `warn`
+    asks it and tells that no budget of money counts it."""
     day: Budget = Budget()
     run: Budget = Budget()
     profiles: dict[str, Budget] = msgspec.field(default_factory=dict)
     """Budgets of a run under a profile, by the profile's name, in place of `run`."""
+    profile_days: dict[str, Budget] = msgspec.field(default_factory=dict)
+    """Budgets of a day for all runs under a profile, by the profile's name, besides `day`."""

@@ -9,13 +9,15 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from thane.config.providers import ANTHROPIC_URL, ModelProvider
+from thane.config.providers import ANTHROPIC_URL, ModelProvider, is_private
 
 if TYPE_CHECKING:
     from thane.config.settings import Settings
 
 OLLAMA = "ollama"
 ANTHROPIC = "anthropic"
+EMBEDDINGS = "embeddings"
+"""The provider of `embeddings.baseurl`."""
 _OWN = "embedded"  # the embedded brain's name
 _EXAMPLES = {
     "ollama": "http://localhost:11434",
@@ -58,6 +60,14 @@ def _addressed(provider: ModelProvider, settings: Settings) -> ModelProvider:
         key = provider.api_key or (settings.anthropic.api_key if provider.name == ANTHROPIC else "")
         return msgspec.structs.replace(provider, url=url, api_key=key)
     return msgspec.structs.replace(provider, url=url)
+
+
+def local_providers(settings: Settings) -> frozenset[str]:
+    """The providers whose models run in this house: they cost nothing unless a price says so."""
+    names = {_OWN} | {server.name for server in model_servers(settings) if server.is_local}
+    if is_private(settings.embeddings.baseurl or settings.models.ollama_url):
+        names.add(EMBEDDINGS)
+    return frozenset(names)
 
 
 def default_provider(settings: Settings) -> str:

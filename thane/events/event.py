@@ -65,9 +65,19 @@ KINDS: dict[Source, dict[str, str]] = {
             "A turn was cancelled by its client, the stop button, the API or shutdown: run_id, by, total_cost_usd, "
             "elapsed_ms"
         ),
-        "budget_warning": "A warning level of a budget was reached: scope (day, run), unit (usd, tokens), spent, limit",
-        "budget_reached": "The day's budget is used up: scope, unit (usd, tokens), spent, limit",
-        "budget_stop": "A turn was stopped by a budget: run_id, profile, model, scope, unit, spent, limit",
+        "budget_warning": (
+            "A warning level of a budget was reached: scope (day, profile, run), unit (usd, tokens), spent, limit, "
+            "profile"
+        ),
+        "budget_reached": "A day's budget is used up: scope (day, profile), unit (usd, tokens), spent, limit, profile",
+        "budget_stop": (
+            "A turn was stopped by a budget: run_id, profile, model, scope, unit, spent, limit, unpriced (stopped "
+            "because the model has no price)"
+        ),
+        "model_unpriced": (
+            "A model without a price is asked while a budget of money stands, which does not count it: run_id, "
+            "profile, provider, model"
+        ),
     },
     "loop": {
         "loop_started": "A loop came to life: loop_id, loop_name, parent_id",

@@ -12,7 +12,7 @@ import msgspec
 from thane.config.money import Budget
 from thane.ledger.entry import PICODOLLARS
 
-type Scope = Literal["day", "run"]
+type Scope = Literal["day", "profile", "run"]
 type Unit = Literal["usd", "tokens"]
 type Step = Literal["warn", "stop"]
 
@@ -28,13 +28,14 @@ class Spent(msgspec.Struct, frozen=True):
 
 
 class Reached(msgspec.Struct, frozen=True):
-    """A level of a budget that has been reached. `spent` and `limit` are in the unit."""
+    """A level of a budget that has been reached. `spent` and `limit` are in the unit; `profile` is whose day it is."""
 
     scope: Scope
     unit: Unit
     step: Step
     spent: float
     limit: float
+    profile: str = ""
 
     @property
     def amount(self) -> str:
@@ -44,8 +45,8 @@ class Reached(msgspec.Struct, frozen=True):
         return f"{self.spent:,.0f} of {self.limit:,.0f} tokens"
 
 
-def reached(scope: Scope, budget: Budget, spent: Spent) -> tuple[Reached, ...]:
-    """The levels that have been reached: stops first, money before tokens."""
+def reached(scope: Scope, budget: Budget, spent: Spent, profile: str = "") -> tuple[Reached, ...]:
+    """The levels that have been reached: stops first, money before tokens. `profile` is for that scope."""
     dollars = spent.picodollars / PICODOLLARS
     levels: tuple[tuple[Unit, Step, float, float], ...] = (
         ("usd", "stop", dollars, budget.stop_usd),
@@ -53,7 +54,9 @@ def reached(scope: Scope, budget: Budget, spent: Spent) -> tuple[Reached, ...]:
         ("usd", "warn", dollars, budget.warn_usd),
         ("tokens", "warn", spent.tokens, budget.warn_tokens),
     )
-    return tuple(Reached(scope, unit, step, used, limit) for unit, step, used, limit in levels if 0 < limit <= used)
+    return tuple(
+        Reached(scope, unit, step, used, limit, profile) for unit, step, used, limit in levels if 0 < limit <= used
+    )
 
 
 def stop(levels: tuple[Reached, ...], *, free: bool) -> Reached | None:
@@ -65,9 +68,9 @@ def sentence(level: Reached) -> str:
     """Why there is no answer, or no more of it, for the one who asked."""
     if level.scope == "run":
         return f"I stopped here: this answer has used its budget ({level.amount})."
-    if level.unit == "usd":
-        return f"Today's budget for paid models is used up ({level.amount}). It starts anew at midnight."
-    return f"Today's budget of tokens is used up ({level.amount}). It starts anew at midnight."
+    what = "for paid models" if level.unit == "usd" else "of tokens"
+    whose = f" of {level.profile}" if level.scope == "profile" else ""
+    return f"Today's budget {what}{whose} is used up ({level.amount}). It starts anew at midnight."
 
 
 def left_usd(budget: Budget, spent: Spent) -> float | None:

@@ -8,7 +8,7 @@ they outlive conversations and restarts.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import tzinfo
 
 import msgspec
@@ -18,7 +18,7 @@ from thane.clock import Clock
 from thane.config.money import Budget, Budgets
 from thane.events.event import Publisher
 from thane.ledger import budgets as rules
-from thane.ledger import rows
+from thane.ledger import rows, unpriced
 from thane.ledger.accounts import Keep
 from thane.ledger.budgets import Reached, Spent
 from thane.ledger.days import day_of, next_start, start_of
@@ -66,7 +66,9 @@ class Ledger:
         self._observers: list[TokenObserver] = []
         self._day = day_of(clock.time(), zone)
         self._today = Spent()
+        self._today_of: dict[str, Spent] = {}  # by profile, for those that have a budget of the day
         self._told: set[Reached] = set()
+        self._told_unpriced: set[tuple[str, str]] = set()
         self._runs: dict[str, Spent] = {}
         self._runs_told: dict[str, frozenset[tuple[str, str]]] = {}
 
@@ -75,7 +77,10 @@ class Ledger:
         self._turn_day()
         sums = await self.totals(self.start_of_today(), _UNTIL_NOW)
         self._today = Spent(sums.picodollars, sums.tokens)
-        self._told = set(self._levels_told(rules.reached("day", self.budgets.day, self._today)))
+        if self.budgets.profile_days:
+            for group in await self.usage("profile", self.start_of_today(), _UNTIL_NOW):
+                self._today_of[group.name] = Spent(group.totals.picodollars, group.totals.tokens)
+        self._told = set(self._levels_told(self._reached_today()))
 
     # Counting.
 
@@ -92,6 +97,8 @@ class Ledger:
         self._turn_day()
         if day_of(entry.at, self.zone) == self._day:
             self._today += spent
+            if self.budgets.profile_days:
+                self._today_of[entry.profile] = self._today_of.get(entry.profile, Spent()) + spent
             self._tell_day()
         if entry.role != "embedding":
             self._runs[entry.run_id] = self._runs.get(entry.run_id, Spent()) + spent
@@ -135,18 +142,29 @@ class Ledger:
 
         Publishes `budget_stop` when it must not. To be asked before a run and between its steps.
         """
-        if provider == "embedded":
+        ids = {"run_id": run_id, "profile": profile, "model": model}
+        found = self._stopped(run_id, profile, provider, model)
+        if found is not None:
+            self._publish("budget_stop", found, unpriced=False, **ids)
+            return rules.sentence(found)
+        if not self._lacks_price(profile, provider, model):
             return ""
-        found = self._stopped(run_id, profile, free=self.is_free(provider, model))
-        if found is None:
-            return ""
-        self._publish("budget_stop", found, run_id=run_id, profile=profile, model=model)
-        return rules.sentence(found)
+        if self._refuses_unpriced(profile):
+            self._events.publish("agent", "budget_stop", unpriced=True, scope="", unit="usd", **ids)
+            return unpriced.sentence(model)
+        if (provider, model) not in self._told_unpriced:
+            self._told_unpriced.add((provider, model))
+            _log.warning("a model has no price, so no budget of money counts it", provider=provider, model=model)
+            self._events.publish("agent", "model_unpriced", provider=provider, **ids)
+        return ""
 
-    def paid_stop(self, run_id: str = "", profile: str = "") -> str:
-        """Why no model that costs something may be called now; "" when it may. For choosing another model."""
-        found = self._stopped(run_id, profile, free=False)
-        return "" if found is None else rules.sentence(found)
+    def refusal(self, run_id: str, profile: str, provider: str, model: str) -> str:
+        """The same, asked while a model is chosen: nothing is published."""
+        found = self._stopped(run_id, profile, provider, model)
+        if found is not None:
+            return rules.sentence(found)
+        refused = self._refuses_unpriced(profile) and self._lacks_price(profile, provider, model)
+        return unpriced.sentence(model) if refused else ""
 
     def is_free(self, provider: str, model: str) -> bool:
         """Whether a model is known to cost nothing."""
@@ -166,24 +184,54 @@ class Ledger:
     def start_of_today(self) -> float:
         return start_of(day_of(self._clock.time(), self.zone), self.zone)
 
-    def _stopped(self, run_id: str, profile: str, *, free: bool) -> Reached | None:
+    def _stopped(self, run_id: str, profile: str, provider: str, model: str) -> Reached | None:
+        """The level that forbids a call; the embedded brain is no model, and never forbidden."""
+        if provider == "embedded":
+            return None
         self._turn_day()
-        of_day = rules.reached("day", self.budgets.day, self._today)
-        of_run = rules.reached("run", self._run_budget(profile), self._runs.get(run_id, Spent()))
-        return rules.stop((*of_day, *of_run), free=free)
+        levels = (
+            *rules.reached("day", self.budgets.day, self._today),
+            *self._reached_by(profile),
+            *rules.reached("run", self._run_budget(profile), self._runs.get(run_id, Spent())),
+        )
+        return rules.stop(levels, free=self.is_free(provider, model)) if levels else None
+
+    def _budgets(self, profile: str) -> tuple[Budget, ...]:
+        """Those that a run under a profile is held to."""
+        return self.budgets.day, self._run_budget(profile), _of(profile, self.budgets.profile_days) or Budget()
+
+    def _lacks_price(self, profile: str, provider: str, model: str) -> bool:
+        watched = provider != "embedded" and unpriced.watches_money(*self._budgets(profile))
+        return watched and self.prices.price(provider, model) is None
+
+    def _refuses_unpriced(self, profile: str) -> bool:
+        return self.budgets.unpriced == "stop" and unpriced.limits_money(*self._budgets(profile))
 
     def _run_budget(self, profile: str) -> Budget:
-        profiles = self.budgets.profiles  # their names are written with `thane:` or without, as those of `profiles` are
-        return profiles.get(profile) or profiles.get(profile.removeprefix("thane:")) or self.budgets.run
+        return _of(profile, self.budgets.profiles) or self.budgets.run
+
+    def _reached_by(self, profile: str) -> tuple[Reached, ...]:
+        """Levels of a profile's day."""
+        budget = _of(profile, self.budgets.profile_days)
+        if budget is None:
+            return ()
+        return rules.reached("profile", budget, self._today_of.get(profile, Spent()), profile)
+
+    def _reached_today(self) -> tuple[Reached, ...]:
+        """Levels of the day, the whole one and each profile's."""
+        by_profile = [level for profile in self._today_of for level in self._reached_by(profile)]
+        return (*rules.reached("day", self.budgets.day, self._today), *by_profile)
 
     def _turn_day(self) -> None:
         day = day_of(self._clock.time(), self.zone)
         if day != self._day:
             self._day, self._today, self._told = day, Spent(), set()
+            self._today_of.clear()
+            self._told_unpriced.clear()
 
     def _tell_day(self) -> None:
-        """Publish each level of the day's budget once, when it is reached."""
-        for level in rules.reached("day", self.budgets.day, self._today):
+        """Publish each level of the day's budgets once, when it is reached."""
+        for level in self._reached_today():
             (mark,) = self._levels_told((level,))
             if mark not in self._told:
                 self._told.add(mark)
@@ -203,9 +251,10 @@ class Ledger:
         """Levels without how much was spent: each is told once."""
         return [msgspec.structs.replace(level, spent=0.0) for level in levels]
 
-    def _publish(self, kind: str, level: Reached, **ids: str) -> None:
+    def _publish(self, kind: str, level: Reached, **ids: str | bool) -> None:
         about = {"scope": level.scope, "unit": level.unit, "spent": level.spent, "limit": level.limit}
-        self._events.publish("agent", kind, **about, **ids)
+        whose = {"profile": level.profile} if level.profile else {}
+        self._events.publish("agent", kind, **about | whose | ids)
 
     # Sums.
 
@@ -268,6 +317,11 @@ class Ledger:
         at, balance_usd = found
         since = await self.totals(at)
         return Balance(balance_usd, at, balance_usd - since.cost_usd)
+
+
+def _of(profile: str, budgets: Mapping[str, Budget]) -> Budget | None:
+    """A profile's own: names are written with `thane:` or without, as those of `profiles` are."""
+    return budgets.get(profile) or budgets.get(profile.removeprefix("thane:"))
 
 
 async def open_ledger(

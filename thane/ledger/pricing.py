@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 
 from thane.config.money import Price
 from thane.ledger.default_prices import DEFAULT_PRICES
@@ -21,6 +22,7 @@ _SNAPSHOT = re.compile(r"(?:[-@:](?:\d{8}|\d{4}-\d{2}-\d{2}|\d{2}-\d{2}|latest|0
 _CLOUD = re.compile(r"[-:]cloud$")
 """How Ollama names the models that it does not run itself."""
 _FREE = Price()
+_KNOWN = 1024  # models whose price is remembered: a client may name any
 
 
 class PriceList:
@@ -41,12 +43,16 @@ class PriceList:
         for name, price in chosen.items():
             for each in (name, *price.aliases):
                 self._plain.setdefault(_plain(each), price)
+        self._known = lru_cache(_KNOWN)(self._find)
 
     def is_local(self, provider: str, model: str) -> bool:
         return provider in self._local and not _CLOUD.search(model.lower())
 
     def price(self, provider: str, model: str) -> Price | None:
-        """The price of a model; None when it is not known."""
+        """The price of a model; None when it is not known. Each is looked up once: every turn asks."""
+        return self._known(provider, model)
+
+    def _find(self, provider: str, model: str) -> Price | None:
         names = (f"{provider}/{model}".lower(), model.lower())
         for table, wanted in ((self._exact, names), (self._plain, (_plain(model),))):
             for name in wanted:

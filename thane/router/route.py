@@ -29,14 +29,13 @@ class Conditions(msgspec.Struct, frozen=True):
     """What is so at this moment, each with its reason in words.
 
     `down`: providers that do not answer. `resting`: models, as (provider, model), that are left alone after failures.
-    `spent`: why the models in `paid` may not be called, as a sentence; "" when they may. `warm`: models that hold a
+    `spent`: models that a budget forbids, each with a sentence for the one who asked. `warm`: models that hold a
     conversation in their cache.
     """
 
     down: Mapping[str, str] = msgspec.field(default_factory=dict)
     resting: Mapping[tuple[str, str], str] = msgspec.field(default_factory=dict)
-    spent: str = ""
-    paid: frozenset[tuple[str, str]] = frozenset()
+    spent: Mapping[tuple[str, str], str] = msgspec.field(default_factory=dict)
     warm: frozenset[tuple[str, str]] = frozenset()
 
 
@@ -78,8 +77,9 @@ def route(
     embedded = Candidate(EMBEDDED, EMBEDDED, local=True, state="passed", reason=_embedded_waits(profile, asked))
     refusal, reasoning, stopped = "", "", False
     if chosen is None:
-        stopped = any(now.spent and each.forbidden == now.spent for each in judged)
-        refusal, reasoning = _nobody(judged, now.spent if stopped else "", local=asked.local_only or profile.local_only)
+        spent = next((each.forbidden for each in judged if each.forbidden and each.forbidden == _spent(each, now)), "")
+        stopped = bool(spent)
+        refusal, reasoning = _nobody(judged, spent, local=asked.local_only or profile.local_only)
         if not refusal:
             embedded = msgspec.structs.replace(embedded, state="chosen", reason=reasoning)
     else:
@@ -104,9 +104,9 @@ def route_named(asked: Asked, name: str, model: Model, now: Conditions = NOTHING
     reason = "the request names it."
     if not refusal and asked.local_only and not model.local:
         refusal = "this request may only be answered in this house"
-    if not refusal and now.spent and (model.provider, model.name) in now.paid:
-        refusal = now.spent
-    told = refusal if refusal == now.spent else f"{model.name} cannot answer: {refusal}."
+    spent = "" if refusal else now.spent.get((model.provider, model.name), "")
+    told = spent or f"{model.name} cannot answer: {refusal}."
+    refusal = refusal or spent
     candidate = Candidate(
         model.name, model.provider, model.local, "rejected" if refusal else "chosen", _sentence(refusal or reason)
     )
@@ -119,8 +119,7 @@ def route_named(asked: Asked, name: str, model: Model, now: Conditions = NOTHING
         chosen=None if refusal else model,
         reasoning=told if refusal else f"{model.name} answers: {reason}",
     )
-    stopped = bool(refusal) and refusal == now.spent
-    return Routing(decision, () if refusal else (model,), told if refusal else "", stopped)
+    return Routing(decision, () if refusal else (model,), told if refusal else "", bool(spent))
 
 
 def understood(routing: Routing) -> Routing:
@@ -178,9 +177,11 @@ def _forbidden(model: Model, asked: Asked, profile: Profile, now: Conditions) ->
         return f"its cost tier {model.cost_tier} is above the {profile.cost_tier_limit} of {profile.name}"
     if asked.instead_of == (model.provider, model.name):
         return "it is the one that hands this task over"
-    if now.spent and (model.provider, model.name) in now.paid:
-        return now.spent
-    return ""
+    return now.spent.get((model.provider, model.name), "")
+
+
+def _spent(each: _Judged, now: Conditions) -> str:
+    return now.spent.get((each.model.provider, each.model.name), "")
 
 
 def _unable(model: Model, asked: Asked, now: Conditions) -> str:

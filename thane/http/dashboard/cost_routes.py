@@ -48,6 +48,7 @@ def routes(desk: Desk) -> Blueprint:
             models=cost_page.model_rows(found),
             whole=cost_page.whole_row(found),
             unpriced=found.totals.unpriced,
+            unpriced_models=", ".join(each.name for each in found.models if each.totals.unpriced),
         )
 
     @blueprint.get("/costs.csv")

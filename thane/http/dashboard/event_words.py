@@ -59,7 +59,10 @@ def _cost(data: Data, name: str) -> str:
 def _budget(data: Data) -> str:
     """`this turn: $0.52 of $0.50`"""
     unit, spent, limit = data.get("unit"), data.get("spent"), data.get("limit")
-    of = {"run": "this turn", "day": "today"}.get(str(data.get("scope")), "budget")
+    if data.get("unpriced"):
+        return "no price, and a money budget stands"
+    whose = f"{data.get('profile')} today"
+    of = {"run": "this turn", "day": "today", "profile": whose}.get(str(data.get("scope")), "budget")
     if not isinstance(spent, int | float) or not isinstance(limit, int | float):
         return of
     if unit == "usd":
@@ -163,6 +166,7 @@ _SAYINGS: dict[str, Callable[[Data], Line]] = {
     ),
     "budget_warning": lambda d: Line(_join("nearly used up", _budget(d)), "warn"),
     "budget_reached": lambda d: Line(_join("used up", _budget(d)), "warn"),
+    "model_unpriced": lambda d: Line(_join("no price, so no budget counts it", d.get("model")), "warn"),
     "budget_stop": lambda d: Line(_join("stopped by its budget", d.get("model"), _budget(d)), "warn"),
     "loop_started": lambda d: Line(_loop(d, "began")),
     "loop_stopped": lambda d: Line(_loop(d, "ended", d.get("reason"))),
