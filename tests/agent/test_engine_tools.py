@@ -158,3 +158,42 @@ async def test_calls_of_a_model_that_was_offered_no_tools_are_not_run():
     assert "Sorry." == (await stage.answered()).text
     assert () == stage.model.requests[0].tools
     assert [] == lamp.seen
+
+
+async def test_the_end_of_a_turns_time_cuts_no_tool_and_no_further_one_begins(autojump_clock: trio.testing.MockClock):
+    lamp, after = Lamp("slow", 20.0), Lamp("after")
+    wanted = calls(("slow", {"n": 1}), ("after", {}))
+    stage = Stage(
+        ScriptedModel([5.0, wanted], say("Never said.")), lamp, after, run_timeout_seconds=10, parallel_tools=1
+    )
+    started = trio.current_time()
+    end = await stage.failed("lamp on")
+    assert ("deadline", 25.0) == (end.failure, trio.current_time() - started)
+    done, refused = stage.of(ToolFinished)
+    assert ("slow", True, "after", False) == (done.call.name, done.ok, refused.call.name, refused.ok)
+    assert "the time for this turn is up" in refused.result
+    assert [] == after.seen
+    assert 1 == len(stage.model.requests)
+
+
+async def test_a_tool_that_hangs_after_the_end_of_a_turns_time_has_its_own_limit(
+    autojump_clock: trio.testing.MockClock,
+):
+    stage = Stage(
+        ScriptedModel([5.0, calls(("slow", {}))], say("Never said.")),
+        Lamp("slow", 500.0),
+        run_timeout_seconds=10,
+        tool_timeout_seconds=30,
+    )
+    started = trio.current_time()
+    await stage.failed("lamp on")
+    assert 35.0 == trio.current_time() - started
+    assert "took longer than 30 s" in stage.of(ToolFinished)[0].result
+
+
+async def test_cancelled_after_the_end_of_a_turns_time_a_tool_is_too(autojump_clock: trio.testing.MockClock):
+    stage = Stage(ScriptedModel([5.0, calls(("slow", {}))]), Lamp("slow", 20.0), run_timeout_seconds=10)
+    with trio.move_on_after(12) as scope:
+        await stage.ask()
+    assert scope.cancelled_caught
+    assert [] == stage.of(ToolFinished)

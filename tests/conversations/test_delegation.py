@@ -16,6 +16,7 @@ from tests.agent.stage import Lamp
 from tests.conversations.doubles import FakeArchive, turn, user
 from tests.loops.doubles import Events
 from thane.agent.engine import Agent
+from thane.config import settings as settings_of
 from thane.config.routing import Delegation
 from thane.config.settings import AvailableModel, Models, Settings
 from thane.conversations.delegation import Delegate, report
@@ -60,14 +61,18 @@ class House:
 
 @asynccontextmanager
 async def house(
-    small: Script, *more: Script, strong: ScriptedModel | None = None, **limits: Any
+    small: Script, *more: Script, strong: ScriptedModel | None = None, turn_seconds: float = 600.0, **limits: Any
 ) -> AsyncGenerator[House]:
     brain = ScriptedModel(say("?"), name="embedded", models=("embedded",))
     handing = strong or ScriptedModel(
         [calls(("thane_delegate", TASK))], say("All on."), name="cloud", models=("strong",)
     )
     stage = House(handing, ScriptedModel(small, *more, models=("small",)), Lamp())
-    settings = Settings(models=Models(default="strong", available=(STRONG, SMALL)), delegation=Delegation(**limits))
+    settings = Settings(
+        models=Models(default="strong", available=(STRONG, SMALL)),
+        agent=settings_of.Agent(run_timeout_seconds=turn_seconds),
+        delegation=Delegation(**limits),
+    )
     clock, source = TrioClock(), random.Random(1)
     ids = Ids(source, clock)
     tools = ToolRegistry([stage.lamp])
@@ -169,6 +174,16 @@ async def test_a_task_that_is_not_done_says_why(
         result = await stage.result()
     assert not result.ok
     assert result.result.startswith(f"[Delegate FAILED: {why}")
+
+
+async def test_a_task_has_no_more_time_than_the_turn_that_hands_it_over(autojump_clock: MockClock) -> None:
+    async with house([99.0], turn_seconds=20) as stage:
+        started = trio.current_time()
+        events = await stage.ask()
+        assert 20.0 == trio.current_time() - started
+    (result,) = [event for event in events if isinstance(event, ToolFinished)]
+    assert result.result.startswith("[Delegate FAILED: wall_clock")
+    assert isinstance(events[-1], RunFailed)
 
 
 async def test_a_turn_hands_over_so_many_tasks_and_no_more(autojump_clock: MockClock) -> None:

@@ -5,8 +5,8 @@ the run. How one turn is answered is in `run`.
 
 A run ends early in these ways: a call of the client's tools ends the reply (`tool_calls`); after `agent.max_steps`,
 `agent.unknown_tool_strikes` or its tokens comes one last step without tools; a budget ends it between two steps with a
-sentence, `agent.run_timeout_seconds` at any moment; when every model that may answer has failed, the embedded brain
-answers what it understands, else a sentence ends it.
+sentence; `agent.run_timeout_seconds` does at any moment, but while tools run, which end first; when every model
+that may answer has failed, the embedded brain answers what it understands, else a sentence ends it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from datetime import datetime, tzinfo
 from zoneinfo import ZoneInfo
 
 import structlog
-import trio
 
 from thane.agent.context import RunContext
 from thane.agent.routing import Routes
@@ -91,11 +90,10 @@ class Agent:
         return ended
 
     async def _run(self, run: Run, context: RunContext) -> RunFinished | RunFailed:
-        seconds = run.limits.seconds
         try:
-            with trio.move_on_after(seconds):
+            with run.time.scope:
                 return await run.answer()
-            return run.failed("deadline", f"The answer took longer than {seconds:g} s, so it was stopped.")
+            return run.failed("deadline", f"The answer took longer than {run.time.seconds:g} s, so it was stopped.")
         except ModelError as error:
             return run.failed(_kind(error), error.message)
         except ClientError as error:

@@ -22,6 +22,7 @@ from thane.agent.fitting import Fitting
 from thane.agent.home_prompt import keep_of_home_prompt, without_marker
 from thane.agent.model_step import StepResult
 from thane.agent.prompt import circumstances, compose, system_prompt
+from thane.agent.time_limit import TimeLimit
 from thane.agent.tool_step import run_tools
 from thane.models.provider import ModelError, ModelRequest, Provider
 from thane.router.decision import Outcome
@@ -65,6 +66,7 @@ class Run:
         self.limits = context.limits or RunLimits(
             self._settings.max_steps, self._settings.run_timeout_seconds, self._settings.tool_timeout_seconds
         )
+        self.time = TimeLimit(self.limits.seconds)
         self._routing: Routing | None = None
         self._attempts: Attempts | None = None
         self._order: tuple[Model, ...] = ()
@@ -122,6 +124,7 @@ class Run:
                 settings=self._settings,
                 send=self._send,
                 seconds=self.limits.tool_seconds,
+                time=self.time,
             )
 
     def _stop(self) -> FinishReason | None:
@@ -352,6 +355,7 @@ class Run:
             provider=self._on.provider,
             model=self._on.name,
             local_only=self._routing is not None and self._routing.decision.local_only,
+            seconds_left=self.time.left,
         )
 
     # The end.

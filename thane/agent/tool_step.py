@@ -8,11 +8,14 @@ import structlog
 import trio
 
 from thane.agent.rules import Task, cut_result
+from thane.agent.time_limit import TimeLimit
 from thane.config import settings as config
-from thane.tools.tool import Slow, ToolContext, ToolRegistry, ToolResult
+from thane.tools.tool import Slow, Tool, ToolContext, ToolRegistry, ToolResult
 from thane.turn import Batch, Message, ToolCall, ToolFinished, ToolStarted
 
 _log = structlog.get_logger("thane.agent")
+
+_TIME_IS_UP = "Error: not run, because the time for this turn is up."
 
 type Send = Callable[[Batch], Awaitable[None]]
 
@@ -26,10 +29,12 @@ async def run_tools(
     settings: config.Agent,
     send: Send,
     seconds: float,
+    time: TimeLimit,
 ) -> tuple[Message, ...]:
     """Run the calls of a step, answer the refused ones; returns the tool messages in call order, as models expect them.
 
-    A call may take `seconds`, where its tool does not say otherwise.
+    A call may take `seconds`, where its tool does not say otherwise, also when the run's time is up meanwhile; after
+    that none begins.
     At most `agent.parallel_tools` run at a time. `ToolStarted` is sent when a call begins, `ToolFinished` when it ends.
     Cancelled, the tools are too.
     """
@@ -51,21 +56,27 @@ async def run_tools(
         async with sending:
             await send((ToolFinished(step, call, result.ok, content, trio.current_time() - started),))
 
-    async with trio.open_nursery() as nursery:
-        for index, task in enumerate(tasks):
-            await places.acquire()  # here, so that they begin in call order
-            async with sending:
-                await send((ToolStarted(step, task.call),))
-            nursery.start_soon(run, index, task)
+    longest = max((_limit(registry.get(task.call.name), seconds) for task in tasks), default=0.0)
+    with time.tools(longest):
+        async with trio.open_nursery() as nursery:
+            for index, task in enumerate(tasks):
+                await places.acquire()  # here, so that they begin in call order
+                started = task if time.left else Task(task.call, task.refusal or _TIME_IS_UP)
+                async with sending:
+                    await send((ToolStarted(step, task.call),))
+                nursery.start_soon(run, index, started)
     return tuple(result for result in results if result is not None)
+
+
+def _limit(tool: Tool | None, seconds: float) -> float:
+    return tool.timeout_seconds if isinstance(tool, Slow) else seconds
 
 
 async def _call(call: ToolCall, registry: ToolRegistry, context: ToolContext, seconds: float) -> ToolResult:
     tool = registry.get(call.name)
     if tool is None:
         return ToolResult(f"Error: there is no tool {call.name!r}.", ok=False)
-    if isinstance(tool, Slow):
-        seconds = tool.timeout_seconds
+    seconds = _limit(tool, seconds)
     with trio.move_on_after(seconds):
         try:
             return await tool.call(call.arguments, context)

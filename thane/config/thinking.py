@@ -121,9 +121,9 @@ class Agent(Section, frozen=True):
     parallel_tools: Count = 8
     """Tool calls that run at the same time in one turn."""
     tool_timeout_seconds: Seconds = 30.0
-    """Longest time for one tool call."""
+    """Longest time for one tool call; also when the turn's time is up meanwhile."""
     run_timeout_seconds: Seconds = 600.0
-    """Longest time for one turn."""
+    """Longest time for one turn. It cuts no tool that runs: the turn ends when that has ended."""
     reserve_tokens: Count = 1024
     """Room of a model's window that is kept free for its answer."""
     old_result_chars: Count = 400

@@ -20,7 +20,7 @@ from thane.router.profiles import DELEGATES
 from thane.tools.tool import ToolContext, ToolResult
 from thane.turn import JSON, Batch, Caller, FinishReason, Message, RunFailed, RunFinished, ToolSpec, Turn
 
-_SLACK_SECONDS = 5.0  # for recording the run, after its own deadline
+_SLACK_SECONDS = 5.0  # for recording the run, after its own deadline and its last tool
 
 _EXHAUSTED: dict[FinishReason, str] = {
     "max_steps": "max_iterations",
@@ -56,7 +56,7 @@ class Delegate:
     def __init__(self, settings: Delegation, perform: Perform) -> None:
         self._settings = settings
         self._perform = perform
-        self.timeout_seconds = settings.run_timeout_seconds + _SLACK_SECONDS
+        self.timeout_seconds = settings.run_timeout_seconds + settings.tool_timeout_seconds + _SLACK_SECONDS
 
     @property
     def spec(self) -> ToolSpec:
@@ -107,7 +107,7 @@ class Delegate:
                 context.run_id,
                 RunLimits(
                     self._settings.max_steps,
-                    self._settings.run_timeout_seconds,
+                    min(self._settings.run_timeout_seconds, context.seconds_left),
                     self._settings.tool_timeout_seconds,
                     self._settings.output_tokens,
                 ),

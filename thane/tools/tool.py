@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Protocol, runtime_checkable
 
@@ -13,7 +14,8 @@ from thane.turn import JSON, Channel, ToolSpec
 class ToolContext(msgspec.Struct, frozen=True):
     """What a tool may know of the run that calls it. Never another conversation.
 
-    `provider` and `model` are the model that calls; `local_only`: nothing of this may leave the house.
+    `provider` and `model` are the model that calls; `local_only`: nothing of this may leave the house. `seconds_left`
+    until the run's time is up, which cuts no tool short: it is for those that hand work on.
     """
 
     run_id: str
@@ -27,6 +29,7 @@ class ToolContext(msgspec.Struct, frozen=True):
     provider: str = ""
     model: str = ""
     local_only: bool = False
+    seconds_left: float = math.inf
 
 
 class ToolResult(msgspec.Struct, frozen=True):
