@@ -23,7 +23,7 @@ def markdown(
     day = "%Y-%m-%d %H:%M:%S %Z"
     ended = f"{clock(session.ended_at, day)} ({session.end_reason})" if session.ended_at is not None else "still open"
     head = [
-        f"# {session.title or f'Session {session.id[:8]}'}",
+        f"# {session.title or f'Session {session.id[-8:]}'}",
         "",
         f"**Session:** {session.id}  ",
         f"**Conversation:** {session.conversation_id}  ",
