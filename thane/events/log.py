@@ -1,7 +1,7 @@
 """Events on disk: what makes their numbers never repeat, and replay reach further back than memory.
 
-Events are collected and written a block at a time by the database's own group commit: at most a few hundredths of a
-second of them are lost when the process is killed. The log knows no subscriber.
+Events are collected and written a block at a time, when the database has time: at most about a tenth of a second of
+them is lost when the process is killed. The log knows no subscriber.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class EventLog:
         if self._keep and not self._block.add(event):
             self._block = block = _Block(self._keep)
             block.add(event)
-            self._database.post(lambda connection: self._store(connection, block))
+            self._database.later(lambda connection: self._store(connection, block))
 
     def _store(self, connection: sqlite3.Connection, block: _Block) -> None:
         events = block.seal()
@@ -113,7 +113,6 @@ class EventLog:
                         found.append(event)
             return tuple(found)
 
-        await self._flush()
         return await self._database.read(collect)
 
     async def latest(self, before: int, wanted: Callable[[Event], bool], limit: int) -> tuple[Event, ...]:
@@ -129,19 +128,9 @@ class EventLog:
                         found.append(event)
             return tuple(reversed(found))
 
-        await self._flush()
         return await self._database.read(collect)
 
     async def first_seq(self) -> int | None:
         """The oldest number that is kept; None when nothing is."""
-        await self._flush()
         body = await self._database.read(event_rows.first_block)
         return None if body is None else _decode(body)[0].seq
-
-    async def _flush(self) -> None:
-        """Wait until everything appended so far can be read."""
-        await self._database.write(_nothing)
-
-
-def _nothing(_connection: sqlite3.Connection) -> None:
-    return

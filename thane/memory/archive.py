@@ -1,8 +1,9 @@
 """What was said and done, kept: conversations with their messages, runs with their steps and tool calls.
 
 A run is told of twice: when it starts, without waiting, and when it ends, in one transaction that is on disk before
-`run_ended` returns, so that an answer is stored before its client is told that it is complete. Which conversation a
-turn belongs to is decided elsewhere (`thane.conversations.identity`); the archive only keeps the content tree.
+`run_ended` returns (see `thane.memory.ended`), so that an answer is stored before its client is told that it is
+complete. Which conversation a turn belongs to is decided elsewhere (`thane.conversations.identity`); the archive only
+keeps the content tree.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ import sqlite3
 from collections.abc import Callable, Sequence
 
 import msgspec
+import trio
 
 from thane.clock import Clock, iso
 from thane.config import settings as config
 from thane.errors import ClientError
 from thane.ids import Ids
-from thane.memory import rows, sessions
+from thane.memory import rows
 from thane.memory.checkpoints import Checkpoints
+from thane.memory.ended import Stored, store_explanation, store_turn
 from thane.memory.lately import Lately, read_lately
 from thane.memory.prompts import KeptPrompt, PackedPrompt, Packer, read_prompt
 from thane.memory.query import begun, expression, parse, words_of
@@ -38,6 +41,7 @@ from thane.memory.sessions import Sessions
 from thane.redaction import Redactor
 from thane.storage import conversation_list, conversation_rows, prompt_rows, run_rows, search_rows, session_rows
 from thane.storage.database import Database
+from thane.storage.latest import Latest
 
 _SWEPT = 10_000
 """Pieces of prompts that are swept when a conversation is deleted; retention sweeps what is left."""
@@ -61,6 +65,7 @@ class Archive:
         self.search = Search(database, settings)
         self.checkpoints = Checkpoints(database, clock, ids or Ids(random.Random(), clock))  # noqa: S311 for ids
         self._packer = packer or Packer()
+        self._unwritten: dict[str, Latest[tuple[ConversationRecord, RunRecord] | None]] = {}  # runs that go on
 
     async def recover(self) -> int:
         """Mark the runs that the last Thane left queued or running as interrupted; how many there were.
@@ -76,16 +81,11 @@ class Archive:
 
         A conversation that was put away is taken out again: someone speaks in it.
         """
-        conversation_row, run_row = rows.conversation_row(conversation), rows.run_row(run)
-
-        def store(connection: sqlite3.Connection) -> None:
-            if conversation.id:
-                conversation_rows.store_conversation(connection, conversation_row)
-                if conversation.archived:
-                    conversation_list.set_archived(connection, conversation.id, archived=False)
-            run_rows.store_open_run(connection, run_row)
-
-        self._database.post(store)
+        told = conversation, run
+        unwritten = self._unwritten.get(run.id)
+        if unwritten is None or not unwritten.replace(told):
+            self._unwritten[run.id] = latest = Latest[tuple[ConversationRecord, RunRecord] | None](told)
+            self._database.later(lambda connection: _store_started_run(connection, latest.take()))
 
     async def run_ended(
         self,
@@ -95,7 +95,8 @@ class Archive:
         prompts: Sequence[SentPrompt] = (),
         alongside: Sequence[Callable[[sqlite3.Connection], object]] = (),
     ) -> None:
-        """Store the run, its steps, spans, tool calls and prompts, and its messages: durable on return, all or nothing.
+        """Store the run, its steps and tool calls, and its messages: durable on return, all or nothing. Its spans and
+        prompts follow when there is time, and before anybody reads.
 
         `messages` are given in the order of the conversation and may begin with what is stored already: a message
         whose key the conversation has is not stored twice. The same run id again replaces what was stored for it.
@@ -103,24 +104,30 @@ class Archive:
         what others keep of a run, written in the same transaction: they may run twice. Cancelling gives up the waiting
         only: the run is stored all the same.
         """
-
         idle_seconds = self._idle_seconds
         packer = self._packer
+        # What leans on a row that may come later waits for it: one that was put away, or that of the turn around it.
+        alone = not conversation.archived and bool(conversation.id or not run.conversation_id)
+        unwritten = self._unwritten.pop(run.id, None)
+        if unwritten is not None and alone:
+            unwritten.replace(None)
 
         def packed() -> list[PackedPrompt]:
             return [packer.pack(each.place, each.step, each.prompt) for each in prompts if packer.is_wanted]
 
-        def store(connection: sqlite3.Connection) -> None:
-            try:
-                _store_ended_run(connection, conversation, run, messages, packed(), idle_seconds=idle_seconds)
-            except UnicodeEncodeError:  # a model's or a tool's half of a surrogate pair must not cost the turn
-                whole = [rows.mended(message) for message in messages]
-                mended = rows.mended(conversation), rows.mended(run), whole
-                _store_ended_run(connection, *mended, packed(), idle_seconds=idle_seconds)
+        def store(connection: sqlite3.Connection) -> Stored:
+            stored = store_turn(connection, conversation, run, messages, idle_seconds)
             for operation in alongside:
                 operation(connection)
+            return stored
 
-        await self._database.write(store)
+        try:
+            stored = await self._database.write(store, hurried=alone)
+        except trio.Cancelled:
+            stored = Stored(repeated=True, new=messages)  # as far as is known
+            self._database.post(lambda connection: store_explanation(connection, run, packed, stored))
+            raise
+        self._database.later(lambda connection: store_explanation(connection, run, packed, stored))
 
     async def add_message(self, message: MessageRecord) -> None:
         """Store a message that came of no turn, in the session that is open or else the last one. Durable on return."""
@@ -251,48 +258,18 @@ class Archive:
         return tuple(Holder(id_, updated_at, bool(is_head), channel) for id_, updated_at, is_head, channel in found)
 
 
-def _store_ended_run(
-    connection: sqlite3.Connection,
-    conversation: ConversationRecord,
-    run: RunRecord,
-    messages: Sequence[MessageRecord],
-    prompts: Sequence[PackedPrompt],
-    *,
-    idle_seconds: float,
-) -> None:
+def _store_started_run(connection: sqlite3.Connection, told: tuple[ConversationRecord, RunRecord] | None) -> None:
+    """Nothing where the run has ended before there was time for it."""
+    if told is None:
+        return
+    conversation, run = told
     if conversation.id:
         conversation_rows.store_conversation(connection, rows.conversation_row(conversation))
-    steps, tool_calls = rows.step_rows(run), rows.tool_call_rows(run)
-    if run_rows.store_ended_run(connection, rows.run_row(run), steps, tool_calls, rows.span_rows(run)):
-        prompt_rows.delete_run_prompts(connection, run.id)
-        keys = [message.key for message in messages]
-        conversation_rows.delete_messages_of_run(connection, conversation.id, run.id, keys)
-    for prompt in prompts:
-        prompt_rows.store_run_prompt(connection, run.id, prompt.links, prompt.about)
-    if conversation.id:
-        new = _unstored(connection, messages)
-        if new:
-            session_id = sessions.session_for(
-                connection, conversation.id, run.id, (new[0].at, new[-1].at), idle_seconds
-            )
-            conversation_rows.add_messages(connection, session_id, list(map(rows.message_row, new)))
-            search_rows.add_words(connection, words_of(" ".join(message.message.content for message in new)))
+        if conversation.archived:
+            conversation_list.set_archived(connection, conversation.id, archived=False)
+    run_rows.store_open_run(connection, rows.run_row(run))
 
 
 def _find_run(connection: sqlite3.Connection, run_id: str) -> tuple[rows.Row, *tuple[list[rows.Row], ...]] | None:
     found = run_rows.find_run(connection, run_id)
     return None if found is None else (*found, prompt_rows.list_run_prompts(connection, run_id))
-
-
-def _unstored(connection: sqlite3.Connection, messages: Sequence[MessageRecord]) -> list[MessageRecord]:
-    """Those that their conversation does not have yet.
-
-    A key names a message together with all that was said before it, so when one is stored, so are its forerunners:
-    looking from the end makes a long history cheap that a client sends again. Messages without a key are always new.
-    """
-    first = len(messages)
-    while first and not conversation_rows.has_message(
-        connection, messages[first - 1].conversation_id, messages[first - 1].key
-    ):
-        first -= 1
-    return [message for place, message in enumerate(messages) if place >= first or not message.key]

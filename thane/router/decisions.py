@@ -1,7 +1,7 @@
 """The routing decisions that were made, kept: one for each run, the latest ones.
 
 A decision is noted when it is made, before the run's first word, and again with its outcome. Neither waits for the
-disk; both are written before the run's own end is, since the database writes in the order of asking.
+disk. Both are written when there is time, together where the run was short, and before anybody reads.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import msgspec
 from thane.router.decision import Decision
 from thane.storage import decision_rows
 from thane.storage.database import Database
+from thane.storage.latest import Latest
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Decision).decode
@@ -57,6 +58,7 @@ class Decisions:
     def __init__(self, database: Database, *, kept: int) -> None:
         self._database = database
         self._kept = kept
+        self._unwritten: dict[str, Latest[decision_rows.Row]] = {}  # by run, those without an outcome
 
     def note(self, decision: Decision, /) -> None:
         """Keep a decision, or what came of one. Never waits. Where no model was asked, it counts for none."""
@@ -68,7 +70,12 @@ class Decisions:
         )
         body = _encode(decision).decode()
         row = (decision.request_id, decision.complexity, *of_outcome, body)
-        self._database.post(lambda connection: decision_rows.store_decision(connection, row, self._kept))
+        unwritten = self._unwritten.pop(decision.request_id, None)
+        if unwritten is None or not unwritten.replace(row):
+            unwritten = latest = Latest[decision_rows.Row](row)
+            self._database.later(lambda connection: decision_rows.store_decision(connection, latest.take(), self._kept))
+        if outcome is None:
+            self._unwritten[decision.request_id] = unwritten
 
     async def find(self, run_id: str) -> Decision | None:
         body = await self._database.read(lambda connection: decision_rows.find_decision(connection, run_id))

@@ -1,4 +1,5 @@
-"""The database as the rest of Thane sees it: `write`, `post` and `read`, each given a function of a connection.
+"""The database as the rest of Thane sees it: `write`, `post`, `later` and `read`, each given a function of a
+connection.
 
 It knows no table: those functions stand in the `*_rows` modules beside this one, the only places with SQL. Nothing
 else in Thane opens the file.
@@ -6,6 +7,7 @@ else in Thane opens the file.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -56,14 +58,16 @@ class Database:
         self._writer = writer
         self._readers = readers
 
-    async def write[T](self, operation: Operation[T]) -> T:
+    async def write[T](self, operation: Operation[T], *, hurried: bool = False) -> T:
         """Run `operation(connection)` in the writer's next transaction; return its result once that is committed.
+
+        `hurried` is for what leaves alone whatever is handed over with `later`: it is not made to wait for it.
 
         Raises what the operation raises, and DependencyError when the disk or the queue is full. The operation may be
         run twice (when a neighbour in its transaction fails), so it must change nothing but the database. Cancelling
         gives up the waiting, not the write.
         """
-        return await self._writer.write(operation)
+        return await self._writer.write(operation, hurried=hurried)
 
     def post(self, operation: Operation[object]) -> None:
         """Write in the same order as `write`, without waiting: soon, or together with the next `write`.
@@ -72,15 +76,28 @@ class Database:
         """
         self._writer.post(operation)
 
+    def later(self, operation: Operation[object]) -> None:
+        """As `post`, but after what is hurried: when there is time, within about a tenth of a second, and before the
+        next `write` that is not hurried and before the next `read`. For what may be lost when the process is killed."""
+        self._writer.later(operation)
+
     async def read[T](self, operation: Operation[T]) -> T:
-        """Run `operation(connection)` on a snapshot of what is committed. Cancelling stops it.
+        """Run `operation(connection)` on a snapshot of what is committed, what came by `later` included. Cancelling
+        stops it.
 
         Raises what the operation raises, and DependencyError when the disk fails.
         """
+        if self._writer.holds_back:
+            with contextlib.suppress(DependencyError):  # a full disk can still be read
+                await self._writer.write(_nothing)
         return await self._readers.read(operation)
 
     def statistics(self) -> DatabaseStatistics:
         return self._writer.statistics()
+
+
+def _nothing(_connection: sqlite3.Connection) -> None:
+    return
 
 
 def _open(

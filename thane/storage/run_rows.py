@@ -53,9 +53,8 @@ def store_ended_run(
     row: Row,
     steps: Sequence[Row],
     tool_calls: Sequence[Row],
-    spans: Sequence[Row] = (),
 ) -> bool:
-    """Insert or replace a run with all that belongs to it. True when it had been stored as ended before."""
+    """Insert or replace a run with its steps and tool calls. True when it had been stored as ended before."""
     run_id = row[0]
     state = connection.execute("select state from runs where id = ?", (run_id,)).fetchone()
     repeated = state is not None and state[0] not in {"queued", "running"}
@@ -63,11 +62,21 @@ def store_ended_run(
     if repeated:
         connection.execute("delete from steps where run_id = ?", (run_id,))
         connection.execute("delete from tool_calls where run_id = ?", (run_id,))
-        connection.execute("delete from spans where run_id = ?", (run_id,))
     connection.executemany(_INSERT_STEP, steps)
     connection.executemany(_INSERT_TOOL_CALL, tool_calls)
-    connection.executemany(_INSERT_SPAN, spans)
     return repeated
+
+
+def has_run(connection: sqlite3.Connection, run_id: str) -> bool:
+    return connection.execute("select 1 from runs where id = ?", (run_id,)).fetchone() is not None
+
+
+def store_spans(connection: sqlite3.Connection, spans: Sequence[Row]) -> None:
+    connection.executemany(_INSERT_SPAN, spans)
+
+
+def delete_spans(connection: sqlite3.Connection, run_id: str) -> None:
+    connection.execute("delete from spans where run_id = ?", (run_id,))
 
 
 def interrupt_open_runs(connection: sqlite3.Connection, error: str) -> int:

@@ -2,8 +2,9 @@
 
 Why a thread of its own, fed by a queue, and not `trio.to_thread`: measured on the project's machine, a hop there and
 back is 20 µs instead of 45, and a small turn awaited by one caller costs 140 µs of CPU in all instead of 190. Posts
-nobody waits for are held back for `LINGER_SECONDS` or until a write takes them along, since each transaction of its
-own costs about 90 µs.
+nobody waits for are held back until nothing was asked for during `LINGER_SECONDS`, or until a write takes them along,
+since each transaction of its own costs about 90 µs. What may come later is held back longer while there is much to do,
+so that several share the pages that they change, and so that who waits for a write does not wait for them.
 
 This module knows queueing, transactions and failure; what is written is the business of the operations.
 """
@@ -27,6 +28,9 @@ from thane.errors import DependencyError
 from thane.storage.connection import Operation, as_dependency, is_busy
 
 LINGER_SECONDS = 0.02
+LATER_SECONDS = 0.1  # after this, what may come later goes with the next transaction that there is
+LATER_TOGETHER = 32  # operations of these in one transaction: some eight turns' share, which is about 2 ms
+LATER_AT_MOST = 128  # when as many wait, the next write takes them along
 
 _log = structlog.get_logger("thane.storage")
 
@@ -66,9 +70,13 @@ class Writer:
         self._connection = connection
         self._limit = limit
         self._waiting: list[_Job] = []
+        self._later: list[_Job] = []
+        self._later_since = 0.0  # when the first of them came
+        self._later_in_thread = 0
         self._in_thread = 0  # jobs that the thread has now; 0 when it is idle
-        self._lingering = False
+        self._lingering = False  # whether the thread will say when nothing has come for a while
         self._awaited = False  # whether anybody waits for one of `_waiting`
+        self._ordered = False  # whether one of `_waiting` must come after what may come later
         self._closed = False
         self._full = False
         self._committed = self._transactions = self._failed = self._refused = 0
@@ -79,11 +87,11 @@ class Writer:
         self._thread = threading.Thread(target=self._work, name="thane-database-writer", daemon=True)
         self._thread.start()
 
-    async def write[T](self, operation: Operation[T]) -> T:
+    async def write[T](self, operation: Operation[T], *, hurried: bool = False) -> T:
         """Run the operation and return its result once it is committed; whatever it raises, for its own fault only.
 
         Raises DependencyError when the queue or the disk is full. Cancelling gives up the waiting, not the write:
-        what was handed over is still stored, whole.
+        what was handed over is still stored, whole. `hurried` does not wait for what may come `later`.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
         if (reason := self._refusal()) is not None:
@@ -91,6 +99,7 @@ class Writer:
         job = _Job(operation, trio.lowlevel.current_task())
         self._waiting.append(job)
         self._awaited = True
+        self._ordered = self._ordered or not hurried
         if not self._in_thread:
             self._hand_over()
 
@@ -103,17 +112,37 @@ class Writer:
 
     def post(self, operation: Operation[object]) -> None:
         """Hand the operation over and go on. A failure is logged and counted; it never reaches the caller."""
-        if (reason := self._refusal()) is not None:
-            if not self._full:
-                self._full = True
-                _log.error("a write was dropped, and more may follow", reason=reason)
+        if self._is_dropped():
             return
         self._waiting.append(_Job(operation, None))
         if not self._in_thread:
             self._linger()
 
+    def later(self, operation: Operation[object]) -> None:
+        """As `post`, but hurried writes and posts overtake it. What is handed over so keeps its order."""
+        if self._is_dropped():
+            return
+        if not self._later:
+            self._later_since = perf_counter()
+        self._later.append(_Job(operation, None))
+        if not self._in_thread:
+            self._linger()
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether something that came by `later` is not committed yet."""
+        return bool(self._later or self._later_in_thread)
+
+    def _is_dropped(self) -> bool:
+        if (reason := self._refusal()) is None:
+            return False
+        if not self._full:
+            self._full = True
+            _log.error("a write was dropped, and more may follow", reason=reason)
+        return True
+
     def _refusal(self) -> str | None:
-        waiting = len(self._waiting) + self._in_thread
+        waiting = self._count()
         if not self._closed and waiting < self._limit:
             return None
         self._refused += 1
@@ -121,10 +150,19 @@ class Writer:
             return "The database is closed: Thane is ending."
         return f"The disk cannot keep up: {waiting} writes wait for it (storage.queue_writes)."
 
-    def _hand_over(self) -> None:
+    def _count(self) -> int:
+        return len(self._waiting) + len(self._later) + self._in_thread
+
+    def _hand_over(self, *, all_of_it: bool = False) -> None:
+        """Give the thread what waits, and what may come later where it may not come later any more."""
         jobs, self._waiting = self._waiting, []
+        if self._later and (all_of_it or self._ordered or len(self._later) >= LATER_AT_MOST):
+            jobs = self._later + jobs
+            self._later_in_thread = len(self._later)
+            self._later = []
         self._in_thread += len(jobs)
-        self._lingering = self._awaited = False
+        self._awaited = self._ordered = False
+        self._lingering = True
         self._queue.put(jobs)
 
     def _linger(self) -> None:
@@ -133,21 +171,22 @@ class Writer:
             self._queue.put([])
 
     def _linger_is_over(self) -> None:
-        if self._lingering and not self._in_thread and not self._closed:
-            self._hand_over()
+        if self._in_thread or self._closed:
+            return  # it goes on waiting after that transaction
+        self._lingering = False
+        if self._waiting or self._later:
+            self._hand_over(all_of_it=True)
 
     def _deliver(self, jobs: list[_Job], seconds: float) -> None:
         """Runs in the trio thread after each transaction."""
         self._in_thread -= len(jobs)
+        self._later_in_thread = 0
         self._full = False
         self._transactions += 1
         self._last = seconds
         self._slowest = max(self._slowest, seconds)
-        if self._waiting and not self._closed:
-            if self._awaited:
-                self._hand_over()
-            else:
-                self._linger()
+        if not self._closed and (self._awaited or self._is_late()):
+            self._hand_over(all_of_it=not self._awaited)
         for job in jobs:
             if not isinstance(job.result, outcome.Error):
                 self._committed += 1
@@ -157,6 +196,11 @@ class Writer:
             if job.task is not None:
                 trio.lowlevel.reschedule(job.task, job.result)
 
+    def _is_late(self) -> bool:
+        return bool(self._later) and (
+            len(self._later) >= LATER_TOGETHER or perf_counter() - self._later_since >= LATER_SECONDS
+        )
+
     async def close(self, timeout_seconds: float) -> bool:
         """Commit everything that was handed over, close the connection and end the thread. True if that was done.
 
@@ -164,8 +208,8 @@ class Writer:
         short), then gives up the rest and says so. To be called shielded.
         """
         self._closed = True
-        if self._waiting:
-            self._hand_over()
+        if self._waiting or self._later:
+            self._hand_over(all_of_it=True)
         self._queue.put(None)
         await trio.to_thread.run_sync(self._thread.join, timeout_seconds)
         if self._thread.is_alive():
@@ -175,7 +219,7 @@ class Writer:
 
     def statistics(self) -> DatabaseStatistics:
         return DatabaseStatistics(
-            waiting=len(self._waiting) + self._in_thread,
+            waiting=self._count(),
             committed=self._committed,
             transactions=self._transactions,
             failed=self._failed,
@@ -197,8 +241,8 @@ class Writer:
                 continue
             if jobs is None:
                 break
-            lingering = not jobs  # an empty list says that a post began to wait
-            if jobs:
+            lingering = True
+            if jobs:  # an empty list says that something began to wait
                 started = perf_counter()
                 self._commit(jobs)
                 self._in_loop(self._deliver, jobs, perf_counter() - started)
