@@ -280,3 +280,57 @@ async def test_a_failover_asks_for_a_checkpoint() -> None:
         await trio.testing.wait_all_tasks_blocked()
         assert ["pre-failover"] == asked
         nursery.cancel_scope.cancel()
+
+
+_TURNS = (
+    ("native", "/v1/chat", {"message": "hello"}),
+    ("native", "/v1/chat/completions", {"messages": [{"role": "user", "content": "hello"}]}),
+    ("native", "/v1/responses", {"input": "hello"}),
+    ("native", "/v1/messages", {"max_tokens": 9, "messages": [{"role": "user", "content": "hello"}]}),
+    ("ollama", "/api/chat", {"messages": [{"role": "user", "content": "hello"}]}),
+    ("ollama", "/api/generate", {"prompt": "hello"}),
+)
+
+
+def sentence(answer: dict[str, Any]) -> str:
+    """What is said in the form of any protocol's error."""
+    error = answer["error"]
+    return error if isinstance(error, str) else error["message"]
+
+
+async def test_with_a_full_disk_every_protocol_refuses_before_a_model_is_asked_and_all_goes_on_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = [1_000]
+
+    def free_bytes(_folder: Path) -> int:
+        return free[0]
+
+    monkeypatch.setattr("thane.storage.room._free_bytes", free_bytes)
+    async with open_fake_ollama(models=(FakeModel("qwen3:4b"),)) as fake:
+        chosen = configured(
+            tmp_path,
+            models=settings.Models(default="qwen3:4b", ollama_url=fake.url),
+            storage=settings.Storage(room_seconds=0.05),
+        )
+        doors = {"native": chosen.listen.port, "ollama": chosen.ollama_api.port}
+        native = f"http://127.0.0.1:{chosen.listen.port}"
+        async with serving(chosen) as client:
+            await answers(client, f"http://127.0.0.1:{chosen.ollama_api.port}/api/tags")
+            for door, path, body in _TURNS:
+                refused = await client.post(f"http://127.0.0.1:{doors[door]}{path}", json={"model": "thane"} | body)
+                assert (503, "1") == (refused.status_code, refused.headers["Retry-After"]), path
+                assert "Free some room" in sentence(refused.json()), path
+            health = (await client.get(f"{native}/health")).json()
+            assert ("degraded", False) == (health["status"], health["dependencies"]["database"]["ready"])
+            ready = await client.get(f"{native}/health/ready")
+            assert (503, "storage_full") == (ready.status_code, ready.json()["status"])
+            assert "Cannot be stored" in (await client.get(native)).text
+            assert not [each for each in fake.requests if each.path in ("/api/chat", "/api/generate")]
+
+            free[0] = 10**12
+            await becomes("healthy", client, native)
+            said = await client.post(f"{native}/v1/chat", json={"message": "hello"})
+            assert 200 == said.status_code
+            log = (await client.get(f"{native}/v1/events/log?source=health")).json()
+    assert ["storage_full", "storage_ready"] == [e["kind"] for e in log["events"] if e["kind"].startswith("storage_")]

@@ -22,7 +22,7 @@ from thane.conversations.tracker import open_conversations
 from thane.errors import ConfigurationError
 from thane.events.bus import EventBus
 from thane.events.log import open_event_log
-from thane.health.watch import Health
+from thane.health.watch import DATABASE, Health
 from thane.home.demo import DemoHome
 from thane.home.house import House
 from thane.http import listeners
@@ -52,6 +52,7 @@ from thane.router.circuit import Circuits
 from thane.router.decisions import Decisions
 from thane.router.profiles import Profiles
 from thane.storage.database import Database, open_database
+from thane.storage.room import Room
 from thane.supervisor import Supervisor
 from thane.tools.date_time import DateTime
 from thane.tools.facts import fact_tools
@@ -73,6 +74,7 @@ class Built:
     ollama: Listener | None
     journal: Journal
     retention: Retention
+    room: Room
     servers: dict[str, Server]
     """Of each listener that is up, by its name: for the statistics. Whoever starts one puts it in."""
 
@@ -132,6 +134,10 @@ class Builder:
         if embedder is not None and settings.embeddings.enabled:
             facts.understand(settings.embeddings.model, partial(meanings, embedder, settings.embeddings.model))
         health = Health(settings.health, self._clock, bus, self._random)
+        room = Room(
+            database, _database_path(settings), settings.storage, events=bus, told=partial(health.mark, DATABASE)
+        )
+        await room.look()
         circuits = Circuits(settings.routing, bus, suspect=health.suspect)
         routes = Routes(
             settings,
@@ -167,6 +173,7 @@ class Builder:
                 accounts=ledger,
                 context_of=catalogue.context_of,
                 facts=facts if settings.facts.enabled else None,
+                full=lambda: room.refusal,
             )
         )
         if settings.delegation.enabled:
@@ -221,7 +228,7 @@ class Builder:
             swept=retention.statistics,
             provider=catalogue.get,
         )
-        return Built(rooms, supervisor, catalogue, native, ollama, journal, retention, servers)
+        return Built(rooms, supervisor, catalogue, native, ollama, journal, retention, room, servers)
 
     async def _bind(self) -> tuple[Listener, Listener | None]:
         native = listeners.bind_native(self._settings.listen)

@@ -138,6 +138,7 @@ class _Tree:
         self._journal = built.journal
         self._ollama = built.ollama
         self._retention = built.retention
+        self._room = built.room
         self._servers = built.servers
 
     async def run(self, draining: trio.Event) -> None:
@@ -170,6 +171,7 @@ class _Tree:
             "journal": self._journal.run,
             "native listener": partial(self._listen, self._native, build_native, draining),
             "retention": self._retention.run,
+            "room on the disk": self._room.run,
         }
         if self._ollama is not None:
             branches["ollama listener"] = partial(self._listen, self._ollama, build_ollama, draining)

@@ -326,6 +326,7 @@ async def rooms(
     publisher: Publisher | None = None,
     seed: int = 0,
     context_of: Callable[[str], int] = lambda _: 0,
+    full: Callable[[], str] = lambda: "",
     **limits: Any,
 ) -> AsyncGenerator[Rooms]:
     """The tracker on its doubles. `limits` are settings of `conversations`."""
@@ -348,6 +349,7 @@ async def rooms(
             clock=clock,
             ids=ids,
             context_of=context_of,
+            full=full,
         ) as conversations,
     ):
         yield Rooms(conversations, loops, archive, agent, kept)

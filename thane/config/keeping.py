@@ -137,6 +137,10 @@ class Storage(Section, frozen=True):
     """Most that the database takes on the disk, about; what is oldest makes room. 0 sets no limit."""
     spare_bytes: Annotated[int, msgspec.Meta(ge=0)] = 16_777_216
     """Unused room that the database keeps for what comes next; more is given back to the disk."""
+    min_free_bytes: Annotated[int, msgspec.Meta(ge=0)] = 33_554_432
+    """With less room than this on the disk, new turns are refused; those that run may end. 0 waits until it is full."""
+    room_seconds: Seconds = 5.0
+    """Pause between two looks at how much room there is."""
 
 
 class Archive(Section, frozen=True):

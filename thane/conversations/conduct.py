@@ -60,7 +60,7 @@ class Runs(Protocol):
 class Conductor:
     """Runs tickets. `deliver` is told each run's last event, when it is recorded; it must not block or raise.
     `context_of` tells how many tokens a model can take, 0 where it is not known. `outgrown` is told each conversation
-    for which a model had too little room; it must not block or raise either."""
+    for which a model had too little room; it must not block or raise either. `full` tells why nothing can be stored."""
 
     def __init__(
         self,
@@ -76,8 +76,10 @@ class Conductor:
         context_of: Callable[[str], int],
         outgrown: Callable[[str], None],
         facts: Facts | None = None,
+        full: Callable[[], str] = lambda: "",
     ) -> None:
         self._settings = settings
+        self._full = full
         self._agent = agent
         self._archive = archive
         self._accounts = accounts
@@ -130,6 +132,10 @@ class Conductor:
 
     async def _answer(self, ticket: Ticket, conversation: Conversation | None) -> Final:
         turn, facts = ticket.turn, ticket.recorder.facts
+        if not ticket.handed and (
+            reason := self._full()
+        ):  # since it began to wait; a delegated task ends with its turn
+            return self._failed(ticket, "unavailable", reason)
         if conversation is not None and turn.continues:
             turn = await self._with_history(ticket, conversation)
         elif ticket.interrupted:

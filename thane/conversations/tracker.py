@@ -89,7 +89,9 @@ class Conversations:
         accounts: Accounts | None = None,
         context_of: Callable[[str], int] = lambda _: 0,
         facts: Facts | None = None,
+        full: Callable[[], str] = lambda: "",
     ) -> None:
+        self._full = full
         self._nursery = nursery
         self._settings = settings
         self._limits = settings.conversations
@@ -118,6 +120,7 @@ class Conversations:
             context_of=context_of,
             outgrown=self._note_outgrown,
             facts=facts,
+            full=full,
         )
         self._live = Roster(
             self._limits, loops, self._slots, run=self._run_turn, ended=self._ended, context_of=context_of
@@ -132,7 +135,7 @@ class Conversations:
         loop that asks by itself: its turn belongs to no conversation, and is told as the iteration's.
 
         Raises ClientError: 429 `queue_full` when too many turns of the conversation wait, 503 `overloaded` when
-        too many wait in all, and 503 while draining.
+        too many wait in all, 503 `storage_full` while nothing can be stored, and 503 while draining.
         """
         ticket = await self._accept(turn) if within is None else self._accept_own(turn, within)
         facts, finished = ticket.recorder.facts, False
@@ -380,6 +383,9 @@ class Conversations:
                 code="draining",
                 retry_after=_DRAINING_RETRY_SECONDS,
             )
+        if reason := self._full():
+            retry_after = self._settings.storage.room_seconds
+            raise ClientError(reason, status=503, code="storage_full", retry_after=retry_after)
         self._slots.check_room()
 
 
@@ -396,11 +402,12 @@ async def open_conversations(
     accounts: Accounts | None = None,
     context_of: Callable[[str], int] = lambda _: 0,
     facts: Facts | None = None,
+    full: Callable[[], str] = lambda: "",
 ) -> AsyncGenerator[Conversations]:
     """A tracker whose turns all end, recorded, when the block does. Loops' tasks are done by it.
 
     `context_of` tells how many tokens a model can take, 0 where it is not known.
-    `facts` are what models are reminded of.
+    `facts` are what models are reminded of. `full` tells why nothing can be stored, "" as long as it can.
     """
     async with trio.open_nursery() as nursery:
         conversations = Conversations(
@@ -415,6 +422,7 @@ async def open_conversations(
             accounts=accounts,
             context_of=context_of,
             facts=facts,
+            full=full,
         )
         loops.run_tasks_with(TaskRunner(conversations))
         await conversations.recall()

@@ -18,6 +18,9 @@ from thane.clock import Clock, iso
 from thane.config import settings
 from thane.events.event import Publisher
 
+DATABASE = "database"
+"""The dependency without which nothing can be stored, so that no turn is taken."""
+
 
 class Dependency(msgspec.Struct, frozen=True, omit_defaults=True):
     """One dependency as the report shows it. Times are RFC 3339; `latency_ms` is that of the last good probe."""

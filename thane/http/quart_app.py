@@ -34,6 +34,7 @@ from thane.http.problems import (
 from thane.http.quart_connections import AppLifespan, HttpConnection, WebsocketConnection, WebsocketInbox
 
 _log = structlog.get_logger("thane.http")
+_RETRY_SECONDS = 5.0  # until a disk that failed may be better
 
 
 class Request(TrioRequest):
@@ -94,7 +95,9 @@ class ThaneApp(QuartTrio):
     async def _dependency_error(self, error: DependencyError) -> Response:
         _log.warning("dependency failed", dependency=error.dependency, error=error.message, request_id=request_id())
         status = 503 if error.temporary else 502
-        return self.problem(Problem(status, error.message, f"{error.dependency}_unavailable", _path()))
+        code = f"{error.dependency}_unavailable"
+        again = _RETRY_SECONDS if error.temporary and error.dependency == "database" else None
+        return self.problem(Problem(status, error.message, code, _path(), retry_after=again))
 
     async def _http_error(self, error: HTTPException) -> Any:
         if isinstance(error, NotFound):

@@ -26,8 +26,8 @@ def open_connection(path: Path, storage: settings.Storage, *, reader: bool = Fal
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
     try:
         connection.execute(f"pragma busy_timeout = {round(storage.busy_timeout_seconds * 1000)}")
-        if not reader:
-            connection.execute("pragma auto_vacuum = incremental")  # of a new file; see `thane.storage.file_size`
+        if not path.stat().st_size:  # only of a new file: to one that has tables this would be a write
+            connection.execute("pragma auto_vacuum = incremental")  # see `thane.storage.file_size`
         connection.execute("pragma journal_mode = wal")
         connection.execute(f"pragma synchronous = {storage.synchronous}")
         connection.execute("pragma foreign_keys = on")
@@ -95,4 +95,27 @@ def as_dependency(error: BaseException) -> BaseException:
 
 def is_busy(error: BaseException) -> bool:
     """Whether waiting for another program's lock is what failed, so that trying again at once would wait again."""
-    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+    return _code_of(error) == sqlite3.SQLITE_BUSY
+
+
+_UNWRITABLE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
+
+
+def is_unwritable(error: BaseException) -> bool:
+    """Whether the disk took nothing, as told by the error itself or by the DependencyError made of it.
+
+    A disk that is full is not always said to be: where the index of the log cannot grow, that is an error of reading or
+    writing (https://www.sqlite.org/rescode.html#ioerr_shmsize).
+    """
+    return _code_of(error) in _UNWRITABLE
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether that was said to be for want of room."""
+    return _code_of(error) == sqlite3.SQLITE_FULL
+
+
+def _code_of(error: BaseException) -> int:
+    """SQLite's primary code: the low byte; 0 for what is not from SQLite."""
+    cause = error.__cause__ if isinstance(error, DependencyError) else error
+    return getattr(cause, "sqlite_errorcode", 0) & 0xFF

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -91,6 +91,10 @@ class Database:
             with contextlib.suppress(DependencyError):  # a full disk can still be read
                 await self._writer.write(_nothing)
         return await self._readers.read(operation)
+
+    def tell_of_failure(self, told: Callable[[DependencyError], None]) -> None:
+        """Have `told` called, from now on, whenever the disk did not take a write. It must not block or raise."""
+        self._writer.tell_of_failure = told
 
     def statistics(self) -> DatabaseStatistics:
         return self._writer.statistics()

@@ -14,6 +14,8 @@ import structlog
 
 _INCREMENTAL = 2
 _SMALL = 33_554_432  # bytes that are written anew in well under a second
+_TRIAL = "trial"
+_TRIAL_BYTES = 262_144  # a turn writes some 60 pages
 
 _log = structlog.get_logger("thane.storage")
 
@@ -57,6 +59,17 @@ def make_shrinkable(connection: sqlite3.Connection) -> None:
     if not 0 < file_size(connection).file <= _SMALL:
         return
     try:
+        connection.execute("pragma auto_vacuum = incremental")
         connection.execute("vacuum")
     except sqlite3.OperationalError as error:  # no room for a second copy: nothing is lost by staying as it is
         _log.warning("the database could not be written anew, to give back room later", error=str(error))
+
+
+def trial_insert(connection: sqlite3.Connection) -> None:
+    """Take as much room as a turn needs, to see whether there is any; `trial_delete` gives it back."""
+    trial_delete(connection)
+    connection.execute("insert into meta (name, value) values (?, 0)", (_TRIAL + "." * _TRIAL_BYTES,))
+
+
+def trial_delete(connection: sqlite3.Connection) -> None:
+    connection.execute("delete from meta where name >= ? and name < ?", (_TRIAL, _TRIAL + "/"))

@@ -7,6 +7,7 @@ it.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -36,9 +37,11 @@ def take_lock(database: Path) -> DatabaseLock:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         was_clean = os.fstat(descriptor).st_size == 0
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        os.ftruncate(descriptor, 1)  # takes no room, so that an unclean end is seen after a full disk too
+        with contextlib.suppress(OSError):  # the number is only for people
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     except BlockingIOError:
-        holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
+        holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip("\0\n") or "unknown"
         os.close(descriptor)
         message = (
             f"the database {database} is in use by another Thane (process {holder}): "

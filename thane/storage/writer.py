@@ -25,7 +25,7 @@ import structlog
 import trio
 
 from thane.errors import DependencyError
-from thane.storage.connection import Operation, as_dependency, is_busy
+from thane.storage.connection import Operation, as_dependency, is_busy, is_unwritable
 
 LINGER_SECONDS = 0.02
 LATER_SECONDS = 0.1  # after this, what may come later goes with the next transaction that there is
@@ -81,6 +81,8 @@ class Writer:
         self._full = False
         self._committed = self._transactions = self._failed = self._refused = 0
         self._last = self._slowest = 0.0
+        self.tell_of_failure: Callable[[DependencyError], None] | None = None
+        """Told, in the trio thread, of each write that the disk did not take."""
         self._token = trio.lowlevel.current_trio_token()
         self._queue: SimpleQueue[list[_Job] | None] = SimpleQueue()
         # A daemon, so that a disk that hangs for ever cannot keep the process from ending; `close` waits its time.
@@ -188,6 +190,8 @@ class Writer:
         if not self._closed and (self._awaited or self._is_late()):
             self._hand_over(all_of_it=not self._awaited)
         for job in jobs:
+            if isinstance(job.result, outcome.Error):
+                self._tell(job.result.error)
             if not isinstance(job.result, outcome.Error):
                 self._committed += 1
             elif job.task is None:
@@ -200,6 +204,10 @@ class Writer:
         return bool(self._later) and (
             len(self._later) >= LATER_TOGETHER or perf_counter() - self._later_since >= LATER_SECONDS
         )
+
+    def _tell(self, error: BaseException) -> None:
+        if self.tell_of_failure is not None and isinstance(error, DependencyError) and is_unwritable(error):
+            self.tell_of_failure(error)
 
     async def close(self, timeout_seconds: float) -> bool:
         """Commit everything that was handed over, close the connection and end the thread. True if that was done.

@@ -221,6 +221,8 @@ _SAYINGS: dict[str, Callable[[Data], Line]] = {
         "warn",
     ),
     "circuit_closed": lambda d: Line(f"{d.get('model', 'model')} answers again", "done"),
+    "storage_full": lambda d: Line(_join("No more turns are taken", d.get("reason")), "error"),
+    "storage_ready": lambda _: Line("There is room again: turns are taken", "done"),
     "started": lambda d: Line(_join(f"Thane {d.get('version', '')}", d.get("native_url"), d.get("ollama_url"))),
     "draining": lambda d: Line(
         _join(words.plural(int(d.get("running") or 0), "running turn"), f"{d.get('grace_seconds')} s grace")

@@ -11,7 +11,7 @@ import msgspec
 from markupsafe import Markup
 
 from thane.conversations.live import LiveRun
-from thane.health.watch import Dependency
+from thane.health.watch import DATABASE, Dependency
 from thane.http.dashboard import words
 from thane.http.dashboard.devices import house_name
 from thane.http.dashboard.drawing import icon, state
@@ -42,9 +42,7 @@ def health_part(facts: Facts) -> Part:
         "home": _home(facts),
         "runs": _runs(facts),
         "queue": _queue(facts),
-        "chats": _cell(
-            "Conversations", _figure(facts.live_conversations, f"live · {words.count(facts.kept_conversations)} kept")
-        ),
+        "chats": _chats(facts),
         "tokens": _cell(
             "Tokens today",
             _figure(
@@ -81,7 +79,9 @@ def _providers(facts: Facts) -> Markup:
     """Providers that have models now, and those that are known and do not answer."""
     names = {model.provider for model in facts.models}
     down = sorted(
-        name for name, dependency in facts.dependencies.items() if not dependency.ready and name != facts.home
+        name
+        for name, dependency in facts.dependencies.items()
+        if not dependency.ready and name not in (facts.home, DATABASE)
     )
     total = len(names | set(down))
     if down:
@@ -114,6 +114,15 @@ def _queue(facts: Facts) -> Markup:
     waiting = [run for run in facts.runs if run.state == "queued"]
     longest = words.running_since(min(run.started_at for run in waiting)) if waiting else ""
     return _cell("Queue", _figure(len(waiting), longest))
+
+
+def _chats(facts: Facts) -> Markup:
+    database = facts.dependencies.get(DATABASE)
+    if database is not None and not database.ready:
+        full = Markup('<a href="/system">{}</a>').format(state("off", "Cannot be stored"))
+        return _cell("Conversations", full + _small("no turns are taken"))
+    kept = f"live · {words.count(facts.kept_conversations)} kept"
+    return _cell("Conversations", _figure(facts.live_conversations, kept))
 
 
 def _dropped(facts: Facts) -> Markup:

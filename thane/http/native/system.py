@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from quart import Blueprint, Response
 
+from thane.health.watch import DATABASE
 from thane.http.native.answers import answer, fields
 from thane.http.rooms import Rooms
 from thane.http.vitals import spoken_duration, system
@@ -40,9 +41,11 @@ def routes(rooms: Rooms) -> Blueprint:
 
     @blueprint.get("/health/ready")
     async def ready() -> Response:
-        """200 while turns are taken; 503 once the shutdown began. A dependency that is down does not change it: the
-        rest works without."""
-        draining = rooms.health.report().status == "draining"
-        return answer({"status": "draining" if draining else "ready"}, 503 if draining else 200)
+        """200 while turns are taken; 503 once the shutdown began (`draining`), and while nothing can be stored
+        (`storage_full`). Another dependency that is down does not change it: the rest works without."""
+        found = rooms.health.report()
+        full = DATABASE in rooms.health.down()
+        status = "draining" if found.status == "draining" else "storage_full" if full else "ready"
+        return answer({"status": status}, 200 if status == "ready" else 503)
 
     return blueprint

@@ -199,7 +199,7 @@ OWN: Mapping[str, Told] = {
     "GET /health/ready": Told(
         title="Ask whether Thane takes turns",
         answer=native.State,
-        statuses={200: "It does.", 503: "The shutdown has begun."},
+        statuses={200: "It does.", 503: "The shutdown has begun, or nothing can be stored."},
     ),
     "GET /openapi.json": Told(title="Describe this API", answer=dict[str, Any]),
 }

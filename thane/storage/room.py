@@ -1,0 +1,120 @@
+"""Whether the database can take more: looked at now and then, and at once when a write fails for want of it.
+
+While it cannot, no new turn is taken, for its answer could not be kept; those that run may end, for which some room is
+left (`storage.min_free_bytes`). It is found out by itself when there is room again. What refuses the turns is
+`thane.conversations.tracker`, which asks `refusal`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+import trio
+
+from thane.config import settings
+from thane.errors import DependencyError
+from thane.events.event import Publisher
+from thane.storage.connection import is_full
+from thane.storage.database import Database
+from thane.storage.file_size import trial_delete, trial_insert
+
+_AGAIN = 1.125  # of `min_free_bytes` has to be free before turns are taken again, so that it does not change every look
+
+_log = structlog.get_logger("thane.storage")
+
+
+class Told(Protocol):
+    """Who is told of each look."""
+
+    def __call__(self, *, ready: bool, error: str) -> None: ...
+
+
+class Room:
+    """Made once for a database; `run` is a branch of the task tree."""
+
+    def __init__(
+        self, database: Database, path: Path, limits: settings.Storage, *, events: Publisher, told: Told | None = None
+    ) -> None:
+        self._database = database
+        self._folder = path.parent
+        self._limits = limits
+        self._events = events
+        self._told = told
+        self._refusal = ""
+        self._failed = ""  # what the last write said that could not be done
+        self._woken = trio.Event()
+        database.tell_of_failure(self._note)
+
+    @property
+    def refusal(self) -> str:
+        """Why nothing new is taken, in a sentence that says what to do; "" as long as it is."""
+        return self._refusal
+
+    async def run(self) -> None:
+        """Look every `storage.room_seconds`, and when a write has failed, until cancelled."""
+        while True:
+            await self.look()
+            self._woken = trio.Event()
+            with trio.move_on_after(self._limits.room_seconds):
+                await self._woken.wait()
+
+    async def look(self) -> None:
+        """Find out how it is now."""
+        free = await trio.to_thread.run_sync(_free_bytes, self._folder)
+        least = self._limits.min_free_bytes * (_AGAIN if self._refusal else 1)
+        if free is not None and free < least:
+            limit = f"storage.min_free_bytes is {_size(self._limits.min_free_bytes)}"
+            self._set(
+                f"The disk of {self._folder} has only {_size(free)} left ({limit}), so what is said could not be kept. "
+                "Free some room there; Thane then goes on by itself.",
+                free,
+            )
+            return
+        if self._failed:
+            try:
+                await self._database.write(trial_insert)
+                await self._database.write(trial_delete)
+            except DependencyError as error:
+                self._set(self._what_to_do(error), free)
+                return
+        self._failed = ""
+        self._set("", free)
+
+    def _note(self, error: DependencyError) -> None:
+        """A write has failed because of the disk. Called by the database; never blocks."""
+        if self._failed:
+            return
+        self._failed = error.message
+        self._set(self._what_to_do(error), None)
+        self._woken.set()
+
+    def _what_to_do(self, error: DependencyError) -> str:
+        what = "Free some room" if is_full(error) else "See to the disk"
+        return f"{error.message} {what} ({self._folder}); Thane then goes on by itself."
+
+    def _set(self, refusal: str, free: int | None) -> None:
+        before, self._refusal = self._refusal, refusal
+        if self._told is not None:
+            self._told(ready=not refusal, error=refusal)
+        if refusal and not before:
+            _log.error("no more turns are taken: what is said could not be kept", reason=refusal)
+            self._events.publish("health", "storage_full", reason=refusal, free_bytes=free)
+        elif before and not refusal:
+            _log.info("there is room again: turns are taken", free_bytes=free)
+            self._events.publish("health", "storage_ready", free_bytes=free)
+
+
+def _free_bytes(folder: Path) -> int | None:
+    """What an ordinary user may still fill; None where the system does not tell."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return None
+    return found.f_bavail * found.f_frsize
+
+
+def _size(number: int) -> str:
+    return f"{number / 1e6:,.1f} MB"
