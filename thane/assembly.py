@@ -110,8 +110,6 @@ class Builder:
         bus = await self._open_bus(database)
         redactor = Redactor(known_secrets(settings))
         archive = Archive(database, self._clock, settings.archive, Packer(settings.runs, redactor), self._ids)
-        if interrupted := await archive.recover():
-            _log.warning("runs were interrupted by the last end of Thane", runs=interrupted)
         prices = PriceList(settings.pricing, local=local_providers(settings))
         if told := unpriced_warning(settings, prices):
             _log.warning(told)
@@ -123,6 +121,8 @@ class Builder:
             events=bus,
             zone=self._zone,
         )
+        if interrupted := await archive.recover():
+            _log.warning("runs were interrupted by the last end of Thane", runs=interrupted)
         home = DemoHome(self._clock, bus) if settings.demo.enabled else None
         tools = ToolRegistry([DateTime(self._clock, self._zone), *(house_tools(home) if home else ())])
         facts = Facts(database, self._clock, self._ids, settings.facts, events=bus)

@@ -6,13 +6,13 @@ import msgspec
 import trio
 from trio.testing import MockClock
 
-from tests.conversations.test_recorder import AGAIN, ANSWERED, CALLED, FACTS, FINISHED, STARTED
+from tests.conversations.test_recorder import AGAIN, ANSWERED, CALL, CALLED, FACTS, FINISHED, STARTED
 from tests.ledger.doubles import FakeLedger
 from tests.loops.doubles import Events
 from thane.conversations.recorder import Recorder
 from thane.ledger.entry import LedgerEntry
 from thane.testing.clock import TrioClock
-from thane.turn import ModelFailed, RunFailed, Text, Usage
+from thane.turn import ModelFailed, ModelWaits, RunFailed, Text, ToolStarted, Usage
 
 
 class Priced(FakeLedger):
@@ -36,6 +36,31 @@ async def test_each_call_that_ends_is_an_entry(autojump_clock: MockClock) -> Non
     assert ("r_1", "c_1", "ha", "thane:latest", "interactive", "ollama", "qwen3:8b") == (
         *(first.run_id, first.conversation_id, first.channel, first.profile, first.role, first.provider, first.model),
     )
+
+
+async def test_while_a_run_goes_on_the_ledger_knows_its_calls_so_far_and_the_one_under_way(
+    autojump_clock: MockClock,
+) -> None:
+    ledger = FakeLedger()
+    record = Recorder(FACTS, Events(), TrioClock(), accounts=ledger)
+    record.begin(None)
+    record.observe((STARTED,))
+    record.observe((ModelWaits(1, "qwen3:8b", "ollama", waiting=True),))  # nothing was sent yet
+    record.observe((ModelWaits(1, "qwen3:8b", "ollama", waiting=False),))
+    record.observe((CALLED, ToolStarted(1, CALL), ToolStarted(1, msgspec.structs.replace(CALL, id="call_2"))))
+    record.observe((AGAIN, ANSWERED))
+    record.end(FINISHED)
+    assert [([], 0), ([], None), ([], 0), ([0], None), ([], 1)] == ledger.noted, "the last comes with the run's end"
+
+
+async def test_the_embedded_brains_calls_come_with_the_runs_end(autojump_clock: MockClock) -> None:
+    ledger = FakeLedger()
+    record = Recorder(FACTS, Events(), TrioClock(), accounts=ledger)
+    record.begin(None)
+    by_brain = (msgspec.structs.replace(event, provider="embedded") for event in (STARTED, CALLED, AGAIN, ANSWERED))
+    started, called, *more = by_brain
+    record.observe((started, called, ToolStarted(1, CALL), *more))
+    assert ([], 2) == (ledger.noted, len(record.book.entries))
 
 
 async def test_the_step_in_which_a_run_is_cancelled_is_counted_by_an_estimate(autojump_clock: MockClock) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from thane.ledger.accounts import NoAccounts
 from thane.ledger.budgets import Spent
 from thane.ledger.entry import LedgerEntry
@@ -10,17 +12,21 @@ from thane.ledger.usage import Group, Totals
 
 
 class FakeLedger(NoAccounts):
-    """`told` is what it was told, in order."""
+    """`told` is what it was told, in order; `noted` what it was to store of runs that go on."""
 
     zone = None
 
     def __init__(self) -> None:
         self.told: list[LedgerEntry] = []
+        self.noted: list[tuple[list[int], int | None]] = []  # places of entries, and of the call under way
         self.prices = PriceList({})
 
     def charge(self, entry: LedgerEntry) -> LedgerEntry:
         self.told.append(entry)
         return entry
+
+    def note(self, run_id: str, entries: Sequence[LedgerEntry], going_on: LedgerEntry | None) -> None:
+        self.noted.append(([entry.place for entry in entries], going_on.place if going_on else None))
 
     async def record(self, entry: LedgerEntry) -> LedgerEntry:
         return self.charge(entry)

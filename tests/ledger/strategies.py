@@ -36,7 +36,7 @@ def entries(at: float, seconds: int) -> st.SearchStrategy[LedgerEntry]:
         conversation_id=st.sampled_from(["", "c_1", "c_2"]),
         profile=st.sampled_from(["thane:latest", "thane:local"]),
         role=st.sampled_from(["interactive", "auxiliary"]),
-        outcome=st.sampled_from(["done", "failed", "cancelled"]),
+        outcome=st.sampled_from(["done", "failed", "cancelled", "interrupted"]),
         duration=st.integers(0, 1000).map(float),
         first_token=maybe_seconds,
         picodollars=st.none() | st.integers(0, 10**12),

@@ -1,4 +1,8 @@
-"""The model calls of one run, for the ledger: each is told of when it ends, however it ends."""
+"""The model calls of one run, for the ledger: each is told of when it ends, however it ends.
+
+While the run goes on the ledger is told of the call that is under way, and of those that ended before it or before a
+tool began: they are there if Thane is killed. The last of a run come with its end, in the same transaction.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +14,11 @@ import msgspec
 from thane.ledger.accounts import Accounts
 from thane.ledger.entry import LedgerEntry, Outcome, dollars, role_of, sum_cost
 from thane.memory.records import StepRecord
-from thane.turn import Channel, ModelFinished
+from thane.turn import Channel, ModelFinished, ModelStarted, Usage
 
 _OUTCOMES: Mapping[str, Outcome] = {"cancelled": "cancelled", "failed": "failed"}
 """By how a step ended."""
+_EMBEDDED = "embedded"
 
 
 class About(Protocol):
@@ -40,16 +45,46 @@ class CallBook:
         self.entries: list[LedgerEntry] = []
         self._run = run
         self._accounts = accounts
+        self._noted = 0  # entries that the ledger has stored already
+        self._is_open = False  # it was told of a call that may be under way
 
     @property
     def cost_usd(self) -> float | None:
         """Dollars of the calls so far; None where a price is not known."""
         return dollars(sum_cost(tuple(entry.picodollars for entry in self.entries)))
 
+    def begin(self, call: ModelStarted, at: float) -> None:
+        """A call was sent at `at` (epoch seconds). The embedded brain's cost nothing, and are told of when they end."""
+        if call.provider != _EMBEDDED:
+            step = StepRecord(
+                step=call.step,
+                model=call.model,
+                provider=call.provider,
+                usage=Usage(call.estimated_tokens, estimated=True),
+                finish_reason="failed",
+                started_at=at,
+                duration=0.0,
+            )
+            self._note(msgspec.structs.replace(self._entry(step, None), outcome="interrupted"))
+
+    def go_on(self) -> None:
+        """No call is under way, and the run goes on: with a tool, or waiting for its turn at a model server."""
+        if any(entry.provider != _EMBEDDED for entry in self.entries[self._noted :]) or self._is_open:
+            self._note(None)
+
+    def _note(self, going_on: LedgerEntry | None) -> None:
+        self._accounts.note(self._run.run_id, self.entries[self._noted :], going_on)
+        self._noted = len(self.entries)
+        self._is_open = going_on is not None
+
     def add(self, step: StepRecord, finished: ModelFinished | None = None) -> StepRecord:
         """A call that has ended, `finished` if it came to its own end. The same with what it cost."""
+        self.entries.append(self._accounts.charge(self._entry(step, finished)))
+        return msgspec.structs.replace(step, cost_usd=dollars(self.entries[-1].picodollars))
+
+    def _entry(self, step: StepRecord, finished: ModelFinished | None) -> LedgerEntry:
         run = self._run
-        entry = LedgerEntry(
+        return LedgerEntry(
             run_id=run.run_id,
             place=len(self.entries),
             at=step.started_at,
@@ -68,5 +103,3 @@ class CallBook:
             decode_duration=finished.decode_duration if finished else None,
             load_duration=finished.load_duration if finished else None,
         )
-        self.entries.append(self._accounts.charge(entry))
-        return msgspec.structs.replace(step, cost_usd=dollars(self.entries[-1].picodollars))

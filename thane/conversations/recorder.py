@@ -286,6 +286,7 @@ class Recorder:
         self._open.end("done")
         self._waits = None
         self._step, self._step_at = event, self._clock.time()
+        self.book.begin(event, self._step_at)
         place = None
         if event.prompt is not None:
             if event.attempt == 1 or not self._prompts:  # another try is sent the same
@@ -303,12 +304,15 @@ class Recorder:
 
     def _model_waits(self, event: ModelWaits) -> None:
         if event.waiting:
+            self.book.go_on()  # nothing was sent yet
             self._waits = self._spans.open("queue", event.provider, step=event.step, provider=event.provider)
             self._what = f"waiting for a place at {event.provider}"
             self._teller.model_waits(event)
         elif self._waits is not None:
             self._waits.end("done")
             self._waits, self._what = None, "thinking"
+            if self._step is not None:
+                self.book.begin(self._step, self._clock.time())
 
     def _model_finished(self, event: ModelFinished) -> None:
         if self._model_span is not None:
@@ -334,6 +338,7 @@ class Recorder:
     def _tool_started(self, event: ToolStarted) -> None:
         span = self._spans.open("tool", event.call.name, step=event.step, call_id=event.call.id)
         self._tools[event.call.id] = (event, span)
+        self.book.go_on()
         self._what = event.call.name
         self._teller.tool_started(event)
 

@@ -23,6 +23,11 @@ class Accounts(Protocol):
         """What stores the entries of a run, in place of what it had."""
         ...
 
+    def note(self, run_id: str, entries: Sequence[LedgerEntry], going_on: LedgerEntry | None) -> None:
+        """Store, without waiting, further entries of a run that goes on, and the call that is under way if one is: so
+        that they are there even if Thane is killed."""
+        ...
+
     def close(self, run_id: str) -> None:
         """The run has ended: its budget is needed no more."""
         ...
@@ -36,6 +41,9 @@ class NoAccounts:
 
     def keep(self, run_id: str, entries: Sequence[LedgerEntry]) -> Keep:  # noqa: ARG002 the names are the protocol's
         return lambda _connection: None
+
+    def note(self, run_id: str, entries: Sequence[LedgerEntry], going_on: LedgerEntry | None) -> None:  # noqa: ARG002 the names are the protocol's
+        return
 
     def close(self, run_id: str) -> None:  # noqa: ARG002 the name is the protocol's
         return

@@ -17,7 +17,8 @@ PICODOLLARS = 1_000_000_000_000
 MOST_TOKENS = 100_000_000
 """Counts above it are taken for this: no model has such a context, and sums must stay within 64 bits."""
 
-type Outcome = Literal["done", "failed", "cancelled"]
+type Outcome = Literal["done", "failed", "cancelled", "interrupted"]
+"""`interrupted`: Thane ended while the call went on, so it is told by what was known when it began."""
 type CallRole = Literal["interactive", "auxiliary", "scheduled", "delegate", "embedding"]
 
 

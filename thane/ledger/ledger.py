@@ -2,7 +2,8 @@
 
 A call is charged when it ends (`charge`: at once, in memory, for budgets and observers) and kept with its run's end, in
 the same transaction (`keep`); what has no run, an embedding, is kept by `record`. Sums are asked of the database, so
-they outlive conversations and restarts.
+they outlive conversations and restarts. While a run goes on, `note` puts down which call is under way and those that
+have ended; what is found open at the next start (`recall`) was interrupted and is counted by an estimate.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from datetime import tzinfo
+from functools import partial
 
 import msgspec
 import structlog
@@ -27,6 +29,7 @@ from thane.ledger.pricing import PriceList
 from thane.ledger.usage import Group, GroupBy, Totals
 from thane.storage import ledger_rows
 from thane.storage.database import Database
+from thane.storage.latest import Latest
 from thane.turn import Usage
 
 _log = structlog.get_logger("thane.ledger")
@@ -71,9 +74,12 @@ class Ledger:
         self._told_unpriced: set[tuple[str, str]] = set()
         self._runs: dict[str, Spent] = {}
         self._runs_told: dict[str, frozenset[tuple[str, str]]] = {}
+        self._unwritten: dict[str, Latest[_SoFar | None]] = {}  # of runs that go on
 
     async def recall(self) -> None:
-        """Take up today's sums from before this start. To be called once, before the first call."""
+        """Take up today's sums from before this start, and what was under way when the last Thane ended. To be called
+        once, before the first call."""
+        await self._close_open_calls()
         self._turn_day()
         sums = await self.totals(self.start_of_today(), _UNTIL_NOW)
         self._today = Spent(sums.picodollars, sums.tokens)
@@ -81,6 +87,17 @@ class Ledger:
             for group in await self.usage("profile", self.start_of_today(), _UNTIL_NOW):
                 self._today_of[group.name] = Spent(group.totals.picodollars, group.totals.tokens)
         self._told = set(self._levels_told(self._reached_today()))
+
+    async def _close_open_calls(self) -> None:
+        """Count the calls that were under way when Thane was killed: their prompts, for what was said is not known."""
+
+        def close(connection: sqlite3.Connection) -> int:
+            found = [rows.entry_of_open(text) for text in ledger_rows.list_open_calls(connection)]
+            ledger_rows.close_open_calls(connection, [rows.entry_row(self._priced(entry)) for entry in found])
+            return len(found)
+
+        if interrupted := await self._database.write(close):
+            _log.warning("calls of models were interrupted by the last end of Thane", calls=interrupted)
 
     # Counting.
 
@@ -90,10 +107,9 @@ class Ledger:
 
     def charge(self, entry: LedgerEntry) -> LedgerEntry:
         """Count a call that has ended. The embedded brain uses no model, so no tokens are counted for it."""
-        usage = Usage() if entry.provider == "embedded" else bounded(entry.usage)
-        cost = self.prices.cost(entry.provider, entry.model, usage)
-        entry = msgspec.structs.replace(entry, usage=usage, picodollars=cost)
-        spent = Spent(cost or 0, entry.tokens)
+        entry = self._priced(entry)
+        usage = entry.usage
+        spent = Spent(entry.picodollars or 0, entry.tokens)
         self._turn_day()
         if day_of(entry.at, self.zone) == self._day:
             self._today += spent
@@ -110,8 +126,27 @@ class Ledger:
                 _log.exception("a token observer failed")
         return entry
 
+    def _priced(self, entry: LedgerEntry) -> LedgerEntry:
+        usage = Usage() if entry.provider == "embedded" else bounded(entry.usage)
+        cost = self.prices.cost(entry.provider, entry.model, usage)
+        return msgspec.structs.replace(entry, usage=usage, picodollars=cost)
+
+    def note(self, run_id: str, entries: Sequence[LedgerEntry], going_on: LedgerEntry | None) -> None:
+        """Store, without waiting, further entries of a run that goes on, and the call that is under way if one is.
+
+        It is on the disk in about a tenth of a second, and never where the run has ended before that: a short turn's
+        calls cost no write of their own.
+        """
+        latest = self._unwritten.get(run_id)
+        before = latest.value.entries if latest is not None and latest.value is not None else ()
+        if latest is None or not latest.replace(_SoFar((*before, *entries), going_on)):
+            self._unwritten[run_id] = latest = Latest[_SoFar | None](_SoFar(tuple(entries), going_on))
+            self._database.later(partial(_store_so_far, run_id, latest))
+
     def keep(self, run_id: str, entries: Sequence[LedgerEntry]) -> Keep:
-        """What stores the entries of a run, in place of what it had."""
+        """What stores the entries of a run, in place of what it had. To be written before anything else of the run."""
+        if (unwritten := self._unwritten.pop(run_id, None)) is not None:
+            unwritten.replace(None)
         found = [rows.entry_row(entry) for entry in entries]
 
         def store(connection: sqlite3.Connection) -> None:
@@ -317,6 +352,21 @@ class Ledger:
         at, balance_usd = found
         since = await self.totals(at)
         return Balance(balance_usd, at, balance_usd - since.cost_usd)
+
+
+class _SoFar(msgspec.Struct, frozen=True):
+    """What is to be put down of a run that goes on: entries that are not yet, and the call that is under way."""
+
+    entries: tuple[LedgerEntry, ...]
+    going_on: LedgerEntry | None
+
+
+def _store_so_far(run_id: str, latest: Latest[_SoFar | None], connection: sqlite3.Connection) -> None:
+    """Nothing where the run has ended before there was time for it."""
+    so_far = latest.take()
+    if so_far is not None:
+        open_call = rows.open_call(so_far.going_on) if so_far.going_on is not None else None
+        ledger_rows.store_so_far(connection, run_id, list(map(rows.entry_row, so_far.entries)), open_call)
 
 
 def _of(profile: str, budgets: Mapping[str, Budget]) -> Budget | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from thane.ledger.entry import LedgerEntry, bounded
 from thane.ledger.usage import Totals
 from thane.turn import Usage
@@ -32,6 +34,16 @@ def entry_of(row: Row) -> LedgerEntry:
         *(run_id, place, at, channel, provider, model, usage, conversation_id, profile, task, role, outcome),
         *(duration, first, prompt, decode, load, picodollars),
     )
+
+
+def open_call(entry: LedgerEntry) -> tuple[int, str]:
+    """A call that has begun, as (place, JSON): the entry that it is if its end is never known."""
+    return entry.place, msgspec.json.encode(entry_row(entry)).decode()
+
+
+def entry_of_open(text: str) -> LedgerEntry:
+    """The entry of `open_call`."""
+    return entry_of(tuple(msgspec.json.decode(text)))
 
 
 def totals(sums: Sequence[Any]) -> Totals:

@@ -17,8 +17,9 @@ GROUPS: tuple[GroupBy, ...] = ("model", "provider", "channel", "conversation", "
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """`requests` counts calls of models, `turns` the runs that they belong to. `first_token_seconds` sums over
-    `first_tokens` calls. `unpriced` counts calls whose price is not known: they are not in `picodollars`."""
+    """`requests` counts calls of models, `turns` the runs that they belong to. `cancelled` counts what the end of Thane
+    interrupted, too. `first_token_seconds` sums over `first_tokens` calls. `unpriced` counts calls whose price is not
+    known: they are not in `picodollars`."""
 
     requests: int = 0
     turns: int = 0
@@ -85,7 +86,7 @@ def summarise(entries: Iterable[LedgerEntry]) -> Totals:
         reasoning_tokens=sum(each.usage.reasoning_tokens for each in found),
         estimated=count(lambda each: each.usage.estimated),
         failed=count(lambda each: each.outcome == "failed"),
-        cancelled=count(lambda each: each.outcome == "cancelled"),
+        cancelled=count(lambda each: each.outcome in ("cancelled", "interrupted")),
         unpriced=count(lambda each: each.picodollars is None),
         picodollars=sum(each.picodollars or 0 for each in found),
         seconds=sum(each.duration for each in found),

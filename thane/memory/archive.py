@@ -70,7 +70,7 @@ class Archive:
     async def recover(self) -> int:
         """Mark the runs that the last Thane left queued or running as interrupted; how many there were.
 
-        To be called once, before the first turn.
+        To be called once, before the first turn, and after the ledger was opened: what it has of them goes with them.
         """
         await self.sessions.recall()
         error = f"Thane stopped while this turn ran; it was found unfinished at {iso(self._clock.time())}."

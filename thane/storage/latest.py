@@ -22,6 +22,11 @@ class Latest[T]:
                 self._value = value
             return not self._taken
 
+    @property
+    def value(self) -> T:
+        """What it is now; it may be taken at any moment."""
+        return self._value
+
     def take(self) -> T:
         """The value, the same each time."""
         with self._lock:

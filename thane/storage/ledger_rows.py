@@ -1,4 +1,4 @@
-"""SQL of `ledger` and `balances`: functions of a connection, for use inside a `Database` operation.
+"""SQL of `ledger`, `open_calls` and `balances`: functions of a connection, for use inside a `Database` operation.
 
 Rows are tuples in the order of the columns named here; `thane.ledger.rows` turns them into values and back.
 """
@@ -25,8 +25,8 @@ _INSERT = insert("ledger", LEDGER_COLUMNS)
 _TOTALS = """
     count(*), count(distinct run_id), sum(input_tokens), sum(output_tokens), sum(cached_tokens),
     sum(cache_write_tokens), sum(reasoning_tokens), sum(estimated), sum(outcome = 'failed'),
-    sum(outcome = 'cancelled'), sum(picodollars is null), coalesce(sum(picodollars), 0), total(duration),
-    total(first_token), count(first_token)
+    sum(outcome in ('cancelled', 'interrupted')), sum(picodollars is null), coalesce(sum(picodollars), 0),
+    total(duration), total(first_token), count(first_token)
 """
 _KEYS: Mapping[str, str] = {
     "model": "model, provider",
@@ -41,9 +41,31 @@ _KEYS: Mapping[str, str] = {
 
 
 def store_entries(connection: sqlite3.Connection, run_id: str, rows: Sequence[Row]) -> None:
-    """The entries of a run, in the place of those that it had."""
+    """The entries of a run, in the place of those that it had. None of its calls is open any more."""
     connection.execute("delete from ledger where run_id = ?", (run_id,))
     connection.executemany(_INSERT, rows)
+    connection.execute("delete from open_calls where run_id = ?", (run_id,))
+
+
+def store_so_far(
+    connection: sqlite3.Connection, run_id: str, rows: Sequence[Row], open_call: tuple[int, str] | None
+) -> None:
+    """Further entries of a run that goes on, and the call that is open now, as (place, entry in JSON), or none."""
+    connection.executemany(_INSERT, rows)
+    connection.execute("delete from open_calls where run_id = ?", (run_id,))
+    if open_call is not None:
+        connection.execute("insert into open_calls (run_id, place, entry) values (?, ?, ?)", (run_id, *open_call))
+
+
+def list_open_calls(connection: sqlite3.Connection) -> list[str]:
+    """The entries of open calls, in JSON."""
+    return [entry for (entry,) in connection.execute("select entry from open_calls order by run_id, place")]
+
+
+def close_open_calls(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
+    """Put what the open calls came to among the entries: nothing is open any more."""
+    connection.executemany(_INSERT.replace("insert into", "insert or ignore into", 1), rows)
+    connection.execute("delete from open_calls")
 
 
 def sum_groups(

@@ -37,6 +37,21 @@ _INSERT_RUN = (
     + ", ".join(f"{column} = excluded.{column}" for column in RUN_COLUMNS[1:])
 )
 _INSERT_OPEN_RUN = _INSERT_RUN + " where state in ('queued', 'running')"
+_INTERRUPT = """
+    update runs set state = 'interrupted', error = ?,
+        model = coalesce((select model from ledger where run_id = runs.id order by place desc limit 1), model),
+        input_tokens = (select coalesce(sum(input_tokens), 0) from ledger where run_id = runs.id),
+        output_tokens = (select coalesce(sum(output_tokens), 0) from ledger where run_id = runs.id),
+        cached_tokens = (select coalesce(sum(cached_tokens), 0) from ledger where run_id = runs.id),
+        cache_write_tokens = (select coalesce(sum(cache_write_tokens), 0) from ledger where run_id = runs.id),
+        reasoning_tokens = (select coalesce(sum(reasoning_tokens), 0) from ledger where run_id = runs.id),
+        estimated = (select coalesce(max(estimated), 0) from ledger where run_id = runs.id),
+        cost_usd = (
+            select case when count(*) = count(picodollars) then sum(picodollars) / 1e12 end
+            from ledger where run_id = runs.id
+        )
+    where state in ('queued', 'running')
+"""
 _INSERT_STEP = insert("steps", STEP_COLUMNS)
 _INSERT_TOOL_CALL = insert("tool_calls", TOOL_CALL_COLUMNS)
 _INSERT_SPAN = insert("spans", SPAN_COLUMNS)
@@ -80,10 +95,8 @@ def delete_spans(connection: sqlite3.Connection, run_id: str) -> None:
 
 
 def interrupt_open_runs(connection: sqlite3.Connection, error: str) -> int:
-    """Mark every queued and running run as interrupted; how many there were."""
-    return connection.execute(
-        "update runs set state = 'interrupted', error = ? where state in ('queued', 'running')", (error,)
-    ).rowcount
+    """Mark every queued and running run as interrupted, with what the ledger has of it; how many there were."""
+    return connection.execute(_INTERRUPT, (error,)).rowcount
 
 
 def find_run(connection: sqlite3.Connection, run_id: str) -> tuple[Row, list[Row], list[Row], list[Row]] | None:

@@ -18,6 +18,7 @@ from thane.storage.migrations import (
     ledger,
     log_lines,
     message_counts,
+    open_calls,
     parent_runs,
     routing_decisions,
     runs_and_prompts,
@@ -40,6 +41,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     facts.STATEMENTS,
     message_counts.STATEMENTS,
     fact_sources.STATEMENTS,
+    open_calls.STATEMENTS,
 )
 """Statements of each step; the first leads from an empty database to version 1."""
 
