@@ -1,9 +1,13 @@
 """`just soak`: 10,000 conversations come and go through the real program, and nothing of them stays.
 
-Each is a new conversation over HTTP that nobody comes back to. First come as many as fill what Thane keeps on purpose
-(its ring of events, last words, caches); from there memory, tasks and loops are compared with what they are when all
-have gone. It fails when more than `--megabytes` stay, when a task or a loop is left, or when there were more live
-loops than the settings allow. The row goes to standard output and, with `--write`, to docs/benchmarks.md.
+Each is a new conversation over HTTP that nobody comes back to, answered by a model server that does what it is asked.
+Meanwhile its session ends, is summarised by the model, and goes into checkpoints, all of them far more often than the
+defaults would have it; with `--extract` the model looks for facts after each turn as well.
+
+First come as many as fill what Thane keeps on purpose (its ring of events, last words, caches); from there memory,
+tasks and loops are compared with what they are when all have gone. It fails when more than `--megabytes` stay, when a
+task or a loop is left, when there were more live loops than the settings allow, or when nothing was summarised or no
+checkpoint made. The row goes to standard output and, with `--write`, to docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -11,12 +15,16 @@ from __future__ import annotations
 import argparse
 import itertools
 import re
+import sqlite3
+import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -31,11 +39,31 @@ _ROW = re.compile(r"^\| conversations that came and went .*\n", re.MULTILINE)
 _serial = itertools.count()
 
 MAX_LIVE = 200
-SETTINGS = {
-    "conversations": {"idle_seconds": 5.0, "max_live": MAX_LIVE},
-    "logging": {"level": "warn"},
-}
+MODEL = "obliging:1b"
 PARENTS = 3  # owu, ha, api
+
+
+def settings(model_url: str, *, extract: bool) -> dict[str, Any]:
+    """Thane's, so that as much as can goes on beside the turns."""
+    return {
+        "models": {"default": MODEL, "ollama_url": model_url},
+        "conversations": {"idle_seconds": 5.0, "max_live": MAX_LIVE},
+        "checkpoints": {"least_seconds": 20.0},
+        "archive": {"session_idle_minutes": 0.1, "summarize_interval": 5.0, "summarize_pause_seconds": 0.05},
+        "extraction": {"enabled": extract},
+        "logging": {"level": "error"},
+    }
+
+
+@contextmanager
+def model_server() -> Generator[str]:
+    """URL of a model server with the model `MODEL`, in a process of its own."""
+    command = [sys.executable, "-m", "thane.testing.obliging_model"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        try:
+            yield process.stdout.readline().strip() if process.stdout else ""
+        finally:
+            process.terminate()
 
 
 class State(msgspec.Struct, frozen=True):
@@ -92,26 +120,44 @@ class Watch:
             self.most = max(self.most, look(self._native).conversations)
 
 
-def soak(conversations: int, warm_up: int, clients: int, megabytes: float) -> tuple[str, list[str]]:
+def made(data: Path) -> dict[str, int]:
+    """How many checkpoints are kept, summaries made, and facts found, by what is stored."""
+    asked = {
+        "checkpoints": "select count(*) from checkpoints where trigger = 'periodic'",
+        "summaries": "select count(*) from sessions where summary != ''",
+        "facts": "select count(*) from facts",
+    }
+    with closing(sqlite3.connect(f"file:{next(data.glob('*.db'))}?mode=ro", uri=True)) as connection:
+        return {what: connection.execute(sql).fetchone()[0] for what, sql in asked.items()}
+
+
+def soak(arguments: argparse.Namespace) -> tuple[str, list[str]]:
     """The row for the table, and what was wrong."""
-    with tempfile.TemporaryDirectory() as folder, program.running(Path(folder), SETTINGS) as thane:
+    clients, total = arguments.clients, arguments.conversations
+    with (
+        model_server() as model,
+        tempfile.TemporaryDirectory() as folder,
+        program.running(Path(folder), settings(model, extract=arguments.extract)) as thane,
+    ):
         port = int(thane.ollama.rpartition(":")[2])
-        load.run(port, bodies(), clients=clients, total=warm_up)
+        load.run(port, bodies(), clients=clients, total=arguments.warm_up)
         before = rest(thane.native)
         with Watch(thane.native) as watch:
-            took = load.run(port, bodies(), clients=clients, total=conversations).wall
+            took = load.run(port, bodies(), clients=clients, total=total).wall
         after = rest(thane.native)
+        beside = made(thane.data)
     grown = (after.memory - before.memory) / 1e6
     row = (
-        f"| conversations that came and went | {conversations:,} in {took:.0f} s | – | "
+        f"| conversations that came and went | {total:,} in {took:.0f} s | – | "
         f"at most {watch.most} live of {MAX_LIVE}; memory {before.memory / 1e6:.0f} → {after.memory / 1e6:.0f} MB; "
-        f"tasks {before.tasks} → {after.tasks} |\n"
+        f"tasks {before.tasks} → {after.tasks}; {', '.join(f'{count} {what}' for what, count in beside.items())} |\n"
     )
     wrong = [
-        f"{grown:.1f} MB more than before, allowed are {megabytes:g}" if grown > megabytes else "",
+        f"{grown:.1f} MB more than before, allowed are {arguments.megabytes:g}" if grown > arguments.megabytes else "",
         f"{after.tasks} tasks, before {before.tasks}" if after.tasks > before.tasks else "",
         f"{after.loops} loops are left" if after.loops > PARENTS else "",
         f"{watch.most} conversations lived at once, allowed are {MAX_LIVE}" if watch.most > MAX_LIVE else "",
+        *(f"no {what}" for what, count in beside.items() if not count and (arguments.extract or what != "facts")),
     ]
     return row, [each for each in wrong if each]
 
@@ -122,9 +168,10 @@ def main() -> int:
     parser.add_argument("--warm-up", type=int, default=2000)
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--megabytes", type=float, default=20.0)
+    parser.add_argument("--extract", action="store_true", help="look for facts after each turn")
     parser.add_argument("--write", action="store_true", help="put the row into docs/benchmarks.md")
     arguments = parser.parse_args()
-    row, wrong = soak(arguments.conversations, arguments.warm_up, arguments.clients, arguments.megabytes)
+    row, wrong = soak(arguments)
     print(row, end="")
     for each in wrong:
         print(f"soak: {each}", file=sys.stderr)

@@ -15,7 +15,7 @@ import msgspec
 type PartRow = tuple[str, str, str, str, int]
 """Kind, name, hash, stamp and number of rows of a part."""
 
-_IN_MEMORY = 2_097_152  # bytes
+_IN_MEMORY = 262_144  # bytes; more would come and go as holes in the heap
 
 
 class Spool(Mapping[str, bytes]):
