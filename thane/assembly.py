@@ -124,11 +124,13 @@ class Builder:
         if interrupted := await archive.recover():
             _log.warning("runs were interrupted by the last end of Thane", runs=interrupted)
         home = DemoHome(self._clock, bus) if settings.demo.enabled else None
-        tools = ToolRegistry([DateTime(self._clock, self._zone), *(house_tools(home) if home else ())])
+        tools = ToolRegistry([DateTime(self._clock, self._zone)])
+        for tool in house_tools(home) if home else ():
+            tools.register(tool, "home")
         facts = Facts(database, self._clock, self._ids, settings.facts, events=bus)
         if settings.facts.enabled:
             for tool in fact_tools(facts, most=settings.facts.recall_facts):
-                tools.register(tool)
+                tools.register(tool, "memory")
         catalogue = await self._open_models(home, tools)
         embedder = await self._open_embedder(catalogue)
         if embedder is not None and settings.embeddings.enabled:
@@ -177,7 +179,7 @@ class Builder:
             )
         )
         if settings.delegation.enabled:
-            tools.register(Delegate(settings.delegation, conversations.perform))
+            tools.register(Delegate(settings.delegation, conversations.perform), "delegation")
         supervisor = Supervisor(settings.supervisor, bus, self._random)
         checkpointer = Checkpointer(archive.checkpoints, settings.checkpoints, conversations=conversations, events=bus)
         servers = dict[str, Server]()

@@ -197,3 +197,12 @@ async def test_cancelled_after_the_end_of_a_turns_time_a_tool_is_too(autojump_cl
         await stage.ask()
     assert scope.cancelled_caught
     assert [] == stage.of(ToolFinished)
+
+
+async def test_a_turn_of_some_capabilities_is_offered_their_tools_alone():
+    stage = Stage(ScriptedModel(say("Hm."), say("Hm.")))
+    stage.agent.tools.register(Lamp("lamp"), "home")
+    stage.agent.tools.register(Lamp("note"), "memory")
+    await stage.answered("look", tags=("memory",))
+    await stage.ask("look")
+    assert [["note"], ["lamp", "note"]] == [[tool.name for tool in asked.tools] for asked in stage.model.requests]

@@ -27,7 +27,9 @@ async def test_a_task_is_answered_and_counted_and_leaves_no_conversation(autojum
         return msgspec.structs.replace(await echo(turn, context, send), usage=Usage(9, 4))
 
     async with rooms(answer) as thane:
-        loop = thane.loops.spawn(LoopSpec(name="watch", task=Task(text="look", exclude_tools=("exec",))))
+        loop = thane.loops.spawn(
+            LoopSpec(name="watch", task=Task(text="look", tags=("home",), exclude_tools=("exec",)))
+        )
         await trio.sleep(1)
         status = loop.status()
         assert ("sleeping", 1, 9, 4) == (
@@ -37,7 +39,7 @@ async def test_a_task_is_answered_and_counted_and_leaves_no_conversation(autojum
             status.total_output_tokens,
         )
         assert {"state": "done", "answer": "You said look"} == status.recent_iterations[0].summary
-        assert (("exec",), "thane:local") == (asked[0].exclude_tools, asked[0].model)
+        assert (("home",), ("exec",), "thane:local") == (asked[0].tags, asked[0].exclude_tools, asked[0].model)
         (run,) = thane.archive.stored.values()
         assert (loop.id, "", "done", run.id) == (
             run.loop_id,

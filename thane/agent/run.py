@@ -62,7 +62,7 @@ class Run:
         self._context = context
         self._send = send
         self._profile = agent.routes.profiles.find(turn.model)
-        self._offer = self._offered(agent.tools.specs())
+        self._offer = self._offered(agent.tools.specs(turn.tags))
         self.limits = context.limits or RunLimits(
             self._settings.max_steps, self._settings.run_timeout_seconds, self._settings.tool_timeout_seconds
         )
@@ -237,7 +237,7 @@ class Run:
         self._on = model
         agent = self._agent
         own = own_tools(
-            agent.tools.specs(),
+            agent.tools.specs(self._turn.tags),
             self._profile,
             model,
             agent.routes.candidates(),

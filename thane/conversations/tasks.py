@@ -51,6 +51,7 @@ class TaskRunner:
             model=profile(ask.hints),
             caller=Caller(user_agent=f"loop {ask.loop_name}"),
             exclude_tools=ask.exclude_tools,
+            tags=ask.tags,
             quality_floor=quality_floor(ask.hints),
         )
         final: object = None

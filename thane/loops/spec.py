@@ -46,7 +46,8 @@ class Task:
     """Work for a model: `text`, or what `build` makes for each iteration; one of the two.
 
     `hints` go before what the loop works out itself: `profile` names who answers, `local_only` is "true" or "false".
-    `tags` choose capabilities and `exclude_tools` take tools away, for as much as whoever runs the task knows of them.
+    `tags` choose capabilities (without any, all are there) and `exclude_tools` take tools away, for as much as whoever
+    runs the task knows of them.
     """
 
     text: str = ""

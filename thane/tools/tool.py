@@ -64,21 +64,29 @@ class ToolRegistry:
 
     def __init__(self, tools: Iterable[Tool] = ()) -> None:
         self._tools: dict[str, Tool] = {}
+        self._tags: dict[str, frozenset[str]] = {}
         for tool in tools:
             self.register(tool)
 
-    def register(self, tool: Tool) -> None:
-        """Add a tool. Raises ValueError when the name is taken."""
+    def register(self, tool: Tool, *tags: str) -> None:
+        """Add a tool, under the capabilities that it belongs to. Raises ValueError when the name is taken."""
         name = tool.spec.name
         if name in self._tools:
             raise ValueError(f"a tool named {name!r} is registered already")
         self._tools[name] = tool
+        self._tags[name] = frozenset(tags)
 
     def get(self, name: str) -> Tool | None:
         return self._tools.get(name)
 
-    def specs(self) -> tuple[ToolSpec, ...]:
-        return tuple(tool.spec for tool in self._tools.values())
+    def specs(self, tags: Iterable[str] = ()) -> tuple[ToolSpec, ...]:
+        """All of them; with `tags`, those of these capabilities, and those that belong to none."""
+        wanted = frozenset(tags)
+        return tuple(
+            tool.spec
+            for name, tool in self._tools.items()
+            if not wanted or not self._tags[name] or wanted & self._tags[name]
+        )
 
     def names(self) -> frozenset[str]:
         return frozenset(self._tools)
