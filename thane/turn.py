@@ -84,8 +84,8 @@ class Turn(msgspec.Struct, frozen=True):
 
     `continues` says that the client sent only what is new: what was said before in `caller.conversation_id` is put
     before it when the turn's time has come. `quality_floor` (0 to 10, as models are configured) is
-    wished of the model that answers, besides the profile's. `tags` are the capabilities (`home`, `memory`, `delegation`)
-    whose tools of Thane's own are offered; without any, all are.
+    wished of the model that answers, besides the profile's. `tags` are the capabilities (`home`, `memory`,
+    `delegation`) whose tools of Thane's own are offered; without any, all are.
     """
 
     messages: tuple[Message, ...]

@@ -1,33 +1,33 @@
 """Every turn comes in here: whose conversation is it, may it run, and what becomes of it.
 
 `Conversations.open` gives a turn its conversation and its place in the queue; the conversation's loop runs it; its
-events come back over one bounded channel, the only border between tasks that they cross. Housekeeping turns have no
-conversation and no loop and run beside them.
+events come back over one bounded channel, the only border between tasks that they cross. Turns without a conversation
+run beside them (`thane.conversations.beside`).
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 import msgspec
-import structlog
 import trio
 
 from thane.clock import Clock
 from thane.config.settings import Settings
 from thane.conversations import facts as run_facts
-from thane.conversations import housekeeping, identity
+from thane.conversations import housekeeping
+from thane.conversations.beside import Beside
 from thane.conversations.conduct import Conductor, Final, Runs
 from thane.conversations.conversation import Conversation, Slots
-from thane.conversations.delegation import Handed, last_event
+from thane.conversations.delegation import Handed
 from thane.conversations.finding import Finder
 from thane.conversations.live import LiveRun
-from thane.conversations.lookup import Lookup, Place, place
+from thane.conversations.lookup import Lookup, Place
 from thane.conversations.recorder import Recorder
 from thane.conversations.remembered import Remembered
 from thane.conversations.roster import Roster
-from thane.conversations.run_facts import RunFacts
 from thane.conversations.shelf import Shelf
 from thane.conversations.tasks import TaskRunner
 from thane.conversations.ticket import Ticket
@@ -37,16 +37,15 @@ from thane.errors import ClientError
 from thane.events.event import Publisher
 from thane.ids import Ids
 from thane.ledger.accounts import Accounts, NoAccounts
-from thane.loops.loop import Iteration, IterationFailed
+from thane.loops.loop import Iteration
 from thane.loops.registry import LoopRegistry
 from thane.memory.archive import Archive
 from thane.memory.facts import Facts
 from thane.memory.records import ConversationRecord, RunRecord, SentPrompt
 from thane.redaction import Redactor, known_secrets
 from thane.router.profiles import Profiles
-from thane.turn import Batch, RunFinished, Turn
+from thane.turn import Batch, Turn
 
-_log = structlog.get_logger("thane.conversations")
 _OUTGROWN = 1000  # conversations that may wait to be compacted
 
 _DRAINING_RETRY_SECONDS = 5.0
@@ -97,22 +96,25 @@ class Conversations:
         self._limits = settings.conversations
         self._profiles = Profiles(settings.profiles)
         self._archive = archive
-        self._events = events
         self._clock = clock
         self._ids = ids
-        self._redactor = Redactor(known_secrets(settings))
-        self._accounts = accounts or NoAccounts()
         remembered = Remembered(self._limits.remembered)
         self._lookup = Lookup(archive, remembered, self._limits, clock)
         self._slots = Slots(self._limits, self._moved)
-        self._under_way = UnderWay(nursery, self._slots)
+        redactor, book = Redactor(known_secrets(settings)), accounts or NoAccounts()
+        self._under_way = UnderWay(
+            nursery,
+            self._slots,
+            recorder=partial(Recorder, events=events, clock=clock, redactor=redactor, accounts=book),
+            reply_batches=self._limits.reply_batches,
+        )
         self._outgrew, self.outgrown = trio.open_memory_channel[str](_OUTGROWN)
         """Conversations for which their model had too little room, as it happens."""
         self._conductor = Conductor(
             settings,
             agent=agent,
             archive=archive,
-            accounts=self._accounts,
+            accounts=book,
             remembered=remembered,
             clock=clock,
             ids=ids,
@@ -127,6 +129,15 @@ class Conversations:
         )
         self._finder = Finder(archive, self._live, self._lookup)
         self.shelf = Shelf(archive, self._live, remembered, loops, events, cancel=self._cancel_all)
+        self._beside = Beside(
+            nursery,
+            settings,
+            conductor=self._conductor,
+            slots=self._slots,
+            under_way=self._under_way,
+            ids=ids,
+            titled=self.shelf.better_title,
+        )
         self._draining = False
 
     @asynccontextmanager
@@ -137,7 +148,7 @@ class Conversations:
         Raises ClientError: 429 `queue_full` when too many turns of the conversation wait, 503 `overloaded` when
         too many wait in all, 503 `storage_full` while nothing can be stored, and 503 while draining.
         """
-        ticket = await self._accept(turn) if within is None else self._accept_own(turn, within)
+        ticket = await self._accept(turn, within)
         facts, finished = ticket.recorder.facts, False
         try:
             yield OpenTurn(facts.run_id, facts.conversation_id, facts.loop_id, facts.profile, ticket.batches)
@@ -166,30 +177,7 @@ class Conversations:
 
         How it ended, or in words why it is not done.
         """
-        parent, conversation = self._under_way.find(handed.parent_run_id)
-        most = self._settings.delegation.tasks_per_turn
-        if parent is None:
-            return "the turn that hands it over has ended"
-        if parent.delegated >= most:
-            return f"this turn has handed over {most} tasks already, which is as many as it may"
-        parent.delegated += 1
-        facts = run_facts.of_delegated(self._ids.run(), handed.turn, parent.recorder.facts)
-        ticket = self._ticket(handed.turn, place(identity.read(()), 0), facts, None)
-        ticket.handed, ticket.within = handed, conversation
-        try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._run_within, ticket)
-                ended = await last_event(ticket.batches)
-            return ended  # noqa: RET504 a return inside the nursery could hide how the run ended
-        finally:
-            ticket.batches.close()
-            self._under_way.forget(ticket)
-
-    async def _run_within(self, ticket: Ticket) -> None:
-        try:
-            await self._conductor.run(ticket, None, None)
-        except IterationFailed:
-            _log.info("a delegated task failed", run_id=ticket.run_id)
+        return await self._beside.perform(handed)
 
     def running(self) -> tuple[LiveRun, ...]:
         """Turns that run or wait, in the order in which they came."""
@@ -259,11 +247,13 @@ class Conversations:
         with trio.move_on_after(self._limits.record_seconds):
             await self.wait_idle()
 
-    async def _accept(self, turn: Turn) -> Ticket:
+    async def _accept(self, turn: Turn, within: Iteration | None) -> Ticket:
         self._check_open()
+        if within is not None:
+            return self._beside.ask_within(turn, within)
         task = housekeeping.recognise(turn, self._limits.housekeeping)
         if task:
-            return self._accept_task(turn, task)
+            return self._beside.do_housekeeping(turn, task)
         where, record = await self._finder.find(turn)
         self._check_open()
         return self._submit(turn, where, record)
@@ -279,7 +269,7 @@ class Conversations:
         profile = self._profiles.find(turn.model)
         named = profile.name if profile else turn.model
         facts = run_facts.of_turn(self._ids.run(), turn, conversation, profile=named, turn_id=going_on)
-        ticket = self._ticket(turn, where, facts, conversation)
+        ticket = self._under_way.add(turn, where, facts, conversation)
         ticket.interrupted = interrupted
         position = conversation.submit(ticket, new=not going_on)
         self._archive.run_started(conversation.record, ticket.recorder.opening("queued" if position else "running"))
@@ -300,41 +290,6 @@ class Conversations:
             if its is conversation and ticket.phase in ("queued", "running") and ticket.place.key != where.key
         ]
         return tuple(ticket for ticket in others if self.cancel(ticket.run_id, "interrupted"))
-
-    def _accept_task(self, turn: Turn, task: str) -> Ticket:
-        facts = run_facts.of_housekeeping(self._ids.run(), turn, task)
-        ticket = self._ticket(turn, place(identity.read(()), 0), facts, None)
-        self._nursery.start_soon(self._run_task, ticket, None, name=f"housekeeping {facts.run_id}")
-        return ticket
-
-    def _accept_own(self, turn: Turn, iteration: Iteration) -> Ticket:
-        self._check_open()
-        facts = run_facts.of_iteration(self._ids.run(), turn, iteration)
-        ticket = self._ticket(turn, place(identity.read(()), 0), facts, None)
-        self._nursery.start_soon(self._run_task, ticket, iteration, name=f"task of {iteration.loop_name}")
-        return ticket
-
-    def _ticket(self, turn: Turn, where: Place, facts: RunFacts, conversation: Conversation | None) -> Ticket:
-        recorder = Recorder(facts, self._events, self._clock, self._redactor, self._accounts)
-        ticket = Ticket(turn, where, recorder, reply_batches=self._limits.reply_batches)
-        self._under_way.add(ticket, conversation)
-        return ticket
-
-    async def _run_task(self, ticket: Ticket, iteration: Iteration | None) -> None:
-        """A turn without a conversation, in a task of the tracker's: housekeeping, or what a loop asks."""
-        try:
-            if await self._slots.acquire(ticket):
-                try:
-                    final = await self._conductor.run(ticket, None, iteration)
-                finally:
-                    self._slots.release(ticket)
-                if ticket.recorder.facts.task == "title_generation" and isinstance(final, RunFinished):
-                    await self.shelf.better_title(ticket.turn, final.text)
-        except IterationFailed:
-            _log.info("a turn without a conversation failed", run_id=ticket.run_id, task=ticket.recorder.facts.task)
-        finally:
-            if ticket.phase == "queued":  # cancelled while it waited, alone or with everything
-                await self._conductor.dismiss(ticket, None)  # noqa: ASYNC102 - it shields itself, with a deadline
 
     async def _run_turn(self, conversation: Conversation, iteration: Iteration) -> None:
         """The handler of a conversation's loop."""

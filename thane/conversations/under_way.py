@@ -5,7 +5,7 @@ What may run and when is the tracker's; what a run has done so far is its record
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import structlog
 import trio
@@ -13,18 +13,29 @@ import trio
 from thane.conversations.conduct import Final
 from thane.conversations.conversation import Conversation, Slots
 from thane.conversations.live import LiveRun
+from thane.conversations.lookup import Place
+from thane.conversations.recorder import Recorder
+from thane.conversations.run_facts import RunFacts
 from thane.conversations.ticket import Ticket
 from thane.memory.records import RunRecord, SentPrompt
+from thane.turn import Turn
 
 _log = structlog.get_logger("thane.conversations")
 
 
 class UnderWay:
-    """Tickets by run, in the order in which they came, each with its conversation if it has one."""
+    """Tickets by run, in the order in which they came, each with its conversation if it has one.
 
-    def __init__(self, nursery: trio.Nursery, slots: Slots) -> None:
+    `recorder` makes what watches a run; `reply_batches` is how much of an answer may wait for its client.
+    """
+
+    def __init__(
+        self, nursery: trio.Nursery, slots: Slots, *, recorder: Callable[[RunFacts], Recorder], reply_batches: int
+    ) -> None:
         self._nursery = nursery
         self._slots = slots
+        self._recorder = recorder
+        self._reply_batches = reply_batches
         self._tickets: dict[str, tuple[Ticket, Conversation | None]] = {}
         self._idle = trio.Event()
         self._idle.set()
@@ -33,10 +44,13 @@ class UnderWay:
         """As it is now: what comes or goes meanwhile changes nothing."""
         return iter(tuple(self._tickets.values()))
 
-    def add(self, ticket: Ticket, conversation: Conversation | None) -> None:
+    def add(self, turn: Turn, where: Place, facts: RunFacts, conversation: Conversation | None) -> Ticket:
+        """A turn that was accepted just now."""
+        ticket = Ticket(turn, where, self._recorder(facts), reply_batches=self._reply_batches)
         if not self._tickets:
             self._idle = trio.Event()
         self._tickets[ticket.run_id] = ticket, conversation
+        return ticket
 
     def find(self, run_id: str) -> tuple[Ticket | None, Conversation | None]:
         return self._tickets.get(run_id, (None, None))
