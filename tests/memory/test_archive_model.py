@@ -4,62 +4,21 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-import threading
-from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
 
 import msgspec
-import trio
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from tests.memory.running import Thane
 from tests.memory.samples import AT, conversation, run, said
 from tests.memory.strategies import ended_runs
-from thane.config.settings import Storage
-from thane.memory.archive import Archive
 from thane.memory.records import ConversationRecord, Holder, MessageRecord, RunRecord
-from thane.storage.database import Database, open_database
-from thane.testing.clock import TrioClock
 
 CONVERSATIONS = ("c_1", "c_2", "c_3")
-
-
-class Thane:
-    """A database kept open by a trio loop in a thread of its own, since the state machine's rules are synchronous."""
-
-    def __init__(self, path: Path) -> None:
-        self.archive: Archive
-        self._database: Database
-        self._path = path
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=trio.run, args=(self._main,))
-        self._thread.start()
-        assert self._ready.wait(10)
-
-    async def _main(self) -> None:
-        async with open_database(self._path, Storage()) as self._database:
-            self.archive = Archive(self._database, TrioClock())
-            self._token = trio.lowlevel.current_trio_token()
-            self._stop = trio.Event()
-            self._ready.set()
-            await self._stop.wait()
-
-    def do[T](self, work: Callable[[], Awaitable[T]]) -> T:
-        async def call() -> T:
-            return await work()
-
-        return trio.from_thread.run(call, trio_token=self._token)
-
-    def post(self, work: Callable[[], None]) -> None:
-        trio.from_thread.run_sync(work, trio_token=self._token)
-        self.do(partial(self._database.write, lambda _: None))
-
-    def stop(self) -> None:
-        trio.from_thread.run_sync(self._stop.set, trio_token=self._token)
-        self._thread.join()
 
 
 class ArchiveMachine(RuleBasedStateMachine):

@@ -63,7 +63,12 @@ class Archive:
         self._idle_seconds = settings.session_idle_minutes * 60
         self.sessions = Sessions(database, clock, settings)
         self.search = Search(database, settings)
-        self.checkpoints = Checkpoints(database, clock, ids or Ids(random.Random(), clock))  # noqa: S311 for ids
+        self.checkpoints = Checkpoints(
+            database,
+            clock,
+            ids or Ids(random.Random(), clock),  # noqa: S311 for ids
+            restored=self.sessions.recall,
+        )
         self._packer = packer or Packer()
         self._unwritten: dict[str, Latest[tuple[ConversationRecord, RunRecord] | None]] = {}  # runs that go on
 
@@ -128,6 +133,8 @@ class Archive:
             self._database.post(lambda connection: store_explanation(connection, run, packed, stored))
             raise
         self._database.later(lambda connection: store_explanation(connection, run, packed, stored))
+        if stored.session_id:
+            self.sessions.note_spoken(conversation.id, stored.session_id)
 
     async def add_message(self, message: MessageRecord) -> None:
         """Store a message that came of no turn, in the session that is open or else the last one. Durable on return."""
@@ -181,7 +188,9 @@ class Archive:
             prompt_rows.sweep_unused(connection, _SWEPT)  # what its prompts alone had
             return was_there
 
-        return await self._database.write(delete)
+        was_there = await self._database.write(delete)
+        self.sessions.forget(conversation_id)
+        return was_there
 
     async def count_conversations(self) -> int:
         return await self._database.read(conversation_rows.count_conversations)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import closing
 from typing import Any
 
@@ -20,8 +20,9 @@ import msgspec
 from thane.clock import Clock
 from thane.errors import ClientError
 from thane.ids import Ids
+from thane.memory.query import words_of
 from thane.memory.spool import Parts, Spool
-from thane.storage import checkpoint_rows, fact_rows
+from thane.storage import checkpoint_rows, fact_rows, search_rows
 from thane.storage.database import Database
 
 CONVERSATION = "conversation"
@@ -88,6 +89,8 @@ class Kind(msgspec.Struct, frozen=True):
     read: Callable[[sqlite3.Connection, str], State]
     replace: Callable[[sqlite3.Connection, str, checkpoint_rows.Rows], None]
     remove: Callable[[sqlite3.Connection, str], None]
+    conversation: Callable[[str], str]
+    """The conversation that a part of this name belongs to; "" for none."""
 
 
 CONVERSATIONS = Kind(
@@ -96,10 +99,16 @@ CONVERSATIONS = Kind(
     checkpoint_rows.conversation_rows,
     checkpoint_rows.replace_conversation,
     checkpoint_rows.remove_conversation,
+    lambda name: name,
 )
 
 
-FACTS = Kind("facts", fact_rows.stamps, fact_rows.rows_of, fact_rows.replace, fact_rows.remove)
+def _conversation_of_facts(name: str) -> str:
+    scope, _, subject = name.partition(":")
+    return subject if scope == "conversation" else ""
+
+
+FACTS = Kind("facts", fact_rows.stamps, fact_rows.rows_of, fact_rows.replace, fact_rows.remove, _conversation_of_facts)
 """A part for each person, for each conversation that has any, and for the house."""
 
 
@@ -138,10 +147,20 @@ class _Contents:
 class Checkpoints:
     """Every method raises DependencyError when the disk fails. `kinds` are what a checkpoint holds."""
 
-    def __init__(self, database: Database, clock: Clock, ids: Ids, kinds: Mapping[str, Kind] | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        ids: Ids,
+        kinds: Mapping[str, Kind] | None = None,
+        *,
+        restored: Callable[[], Awaitable[object]] | None = None,
+    ) -> None:
+        """`restored` is called after each restore, to read anew what is kept in memory of the database."""
         self._database = database
         self._clock = clock
         self._ids = ids
+        self._restored = restored
         self._kinds = dict(kinds or {CONVERSATION: CONVERSATIONS, "fact": FACTS})
 
     async def create(self, trigger: str, note: str = "") -> CheckpointRecord:
@@ -237,18 +256,18 @@ class Checkpoints:
             raise ClientError(f"conversations: the checkpoint has no conversation '{min(unknown)}'")
         changes: list[Change] = []
         for kind, how in self._kinds.items():
-            if only and kind != CONVERSATION:
-                continue
-            then = {name: hash_ for of, name, hash_, _, _ in parts if of == kind and (not only or name in only)}
+            then = {name: hash_ for of, name, hash_, _, _ in parts if of == kind}
             now = {name for name, _ in how.stamps(connection)}
+            if only:
+                then = {name: hash_ for name, hash_ in then.items() if how.conversation(name) in only}
+                now = {name for name in now if how.conversation(name) in only}
             for name, hash_ in then.items():
                 state = _unpacked(hash_, checkpoint_rows.blob(connection, hash_))
                 current = how.read(connection, name) if name in now else {}
                 changes.append(_change(kind, name, how.table, current, state))
-            if not only:
-                changes += [
-                    _change(kind, name, how.table, how.read(connection, name), {}) for name in sorted(now - set(then))
-                ]
+            changes += [
+                _change(kind, name, how.table, how.read(connection, name), {}) for name in sorted(now - set(then))
+            ]
         different = tuple(each for each in changes if each.change != "same")
         return Difference(checkpoint_id, different, len(changes) - len(different))
 
@@ -258,7 +277,8 @@ class Checkpoints:
         """Go back to it, in one transaction, with a checkpoint of how it was before; what was done, and that one.
 
         Everything becomes exactly what it was then: what was not there is removed. With `only`, these conversations
-        alone are touched. A damaged part is left as it is now. Raises ClientError (404) for an unknown checkpoint.
+        alone are touched, with their facts. A damaged part is left as it is now. Raises ClientError (404) for an
+        unknown checkpoint.
         """
         note = f"Before the restore of {checkpoint_id}."
         head = _Head(self._ids.uuid7(), self._clock.time(), "pre-restore", note)
@@ -280,9 +300,14 @@ class Checkpoints:
                     hash_ = hashes[change.kind, change.name]
                     state = _unpacked(hash_, checkpoint_rows.blob(connection, hash_))
                     how.replace(connection, change.name, state or {})
+                    said = (str(row["content"]) for row in (state or {}).get("messages", ()))
+                    search_rows.add_words(connection, words_of(" ".join(said)))  # it may come from another machine
             return difference, before
 
-        return await self._database.write(write)
+        done = await self._database.write(write)
+        if self._restored is not None:
+            await self._restored()
+        return done
 
     async def adopt(self, trigger: str, note: str, created_at: float, parts: Iterable[Part]) -> CheckpointRecord:
         """Take in a checkpoint from elsewhere, under an id of its own. `parts` have their state."""

@@ -20,10 +20,12 @@ from thane.storage import conversation_rows, prompt_rows, run_rows, search_rows
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """Whether the run had been stored as ended before, and those of its messages that its conversation had not."""
+    """Whether the run had been stored as ended before, those of its messages that its conversation had not, and the
+    session that these belong to; "" where there are none."""
 
     repeated: bool
     new: Sequence[MessageRecord]
+    session_id: str = ""
 
 
 def store_turn(
@@ -70,11 +72,12 @@ def _store_turn(
         keys = [message.key for message in messages]
         conversation_rows.delete_messages_of_run(connection, conversation.id, run.id, keys)
     new = _unstored(connection, messages) if conversation.id else []
+    session_id = ""
     if new:
         times = new[0].at, new[-1].at
         session_id = sessions.session_for(connection, conversation.id, run.id, times, idle_seconds)
         conversation_rows.add_messages(connection, session_id, list(map(rows.message_row, new)))
-    return Stored(repeated, new)
+    return Stored(repeated, new, session_id)
 
 
 def _store_explanation(

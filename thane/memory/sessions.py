@@ -83,15 +83,29 @@ class Sessions:
         self._database = database
         self._clock = clock
         self._settings = settings
-        self._handoffs: dict[str, str] = {}
+        self._handoffs: dict[str, tuple[str, str]] = {}  # what is handed over, and to which session; "": the next
 
     async def recall(self) -> None:
-        """Remember, after a start, what the sessions that go on now were handed over."""
-        self._handoffs = dict(await self._database.read(session_rows.handoffs))
+        """Remember, after a start or a restore, what the sessions that go on now were handed over."""
+        found = await self._database.read(session_rows.handoffs)
+        self._handoffs = {conversation_id: (text, session_id) for conversation_id, text, session_id in found}
 
     def handoff(self, conversation_id: str) -> str:
         """What the conversation's last session said that the present one is to be told; never blocks."""
-        return self._handoffs.get(conversation_id, "")
+        return self._handoffs.get(conversation_id, ("", ""))[0]
+
+    def note_spoken(self, conversation_id: str, session_id: str) -> None:
+        """That something was said in this session: what was handed over to another one before it is told no more."""
+        handed = self._handoffs.get(conversation_id)
+        if handed is not None and handed[1] != session_id:
+            if handed[1]:
+                del self._handoffs[conversation_id]
+            else:
+                self._handoffs[conversation_id] = (handed[0], session_id)
+
+    def forget(self, conversation_id: str) -> None:
+        """That a conversation is deleted: one of the same name that begins later is told nothing of it."""
+        self._handoffs.pop(conversation_id, None)
 
     async def list(
         self, *, conversation_id: str = "", limit: int = 50, after: SessionRecord | None = None
@@ -132,7 +146,7 @@ class Sessions:
             return False
         self._handoffs.pop(conversation_id, None)
         if handoff:
-            self._handoffs[conversation_id] = handoff
+            self._handoffs[conversation_id] = (handoff, "")
         return True
 
     async def end_idle(self) -> int:
@@ -165,7 +179,7 @@ class Sessions:
             last_at = messages[place - 1][2]
             later = msgspec.structs.replace(
                 session,
-                id=f"{session_id}-{number}",
+                id=f"s_{message_id}",  # numbers may come again after a restore
                 started_at=at,
                 parent_session_id=session_id,
                 title="",
@@ -178,7 +192,9 @@ class Sessions:
             moved = session_rows.move_messages(connection, session_id, number, later.id)
             return msgspec.structs.replace(later, message_count=moved)
 
-        return await self._database.write(write)
+        later = await self._database.write(write)
+        await self.recall()
+        return later
 
     async def bare(self, limit: int) -> tuple[SessionRecord, ...]:
         """Closed sessions that nothing is said about yet, the latest first."""

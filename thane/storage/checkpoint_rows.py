@@ -7,6 +7,7 @@ default.
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -102,17 +103,24 @@ def newest_message(connection: sqlite3.Connection) -> int:
 
 
 def stamps(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
-    """For each conversation, a text that differs once anything in it has changed."""
-    return connection.execute(
+    """For each conversation, a text that differs once anything in it has changed.
+
+    Of messages their count and the number of the last one are enough: they only change with a run of their
+    conversation, which changes its time.
+    """
+    for row in connection.execute(
         """
-        select c.id, printf('%s %s %s %d %d %d', c.updated_at, c.title, c.user,
-            (select count(*) from messages m where m.conversation_id = c.id),
-            (select ifnull(max(number), 0) from messages m where m.conversation_id = c.id),
-            (select count(*) + count(ended_at) + count(nullif(summary, '')) from sessions s
-                where s.conversation_id = c.id))
+        select c.*, (select count(*) from messages m where m.conversation_id = c.id),
+            (select max(number) from messages m where m.conversation_id = c.id)
         from conversations c
         """
-    )
+    ):
+        digest = hashlib.blake2b(repr(row).encode("utf-8", "replace"), digest_size=16)
+        for session in connection.execute(
+            "select * from sessions where conversation_id = ? order by started_at, id", (row[0],)
+        ):
+            digest.update(repr(session).encode("utf-8", "replace"))
+        yield row[0], digest.hexdigest()
 
 
 def conversation_rows(connection: sqlite3.Connection, conversation_id: str) -> dict[str, list[dict[str, Any]]]:

@@ -44,11 +44,13 @@ def last_session(connection: sqlite3.Connection, conversation_id: str) -> Row | 
     return row
 
 
-def handoffs(connection: sqlite3.Connection) -> list[tuple[str, str]]:
-    """(conversation, what was handed over) where that is for the session that goes on, or for the next."""
+def handoffs(connection: sqlite3.Connection) -> list[tuple[str, str, str]]:
+    """(conversation, what was handed over, to which session): the one that goes on, or "" for the next."""
     return connection.execute(
         """
-        select conversation_id, handoff from sessions s where handoff <> '' and not exists (
+        select conversation_id, handoff, coalesce((
+            select id from sessions o where o.conversation_id = s.conversation_id and o.ended_at is null
+        ), '') from sessions s where handoff <> '' and not exists (
             select 1 from sessions later where later.conversation_id = s.conversation_id
                 and later.started_at > s.started_at and later.ended_at is not null
         )
