@@ -41,6 +41,7 @@ class Chat:
         self.channel: Channel = channel
         self.max_history = max_history
         self.ids = ids
+        self.tools_take = 0.0  # seconds
         self.history: list[Message] = []
         self.conversations: list[str] = []
         self.last = trio.current_time()
@@ -63,6 +64,7 @@ class Chat:
         assert isinstance(answer.final, RunFinished)
         if answer.final.client_calls:
             calls = answer.final.client_calls
+            await trio.sleep(self.tools_take)
             if not self.ids:
                 calls = tuple(ToolCall("made up", call.name, call.arguments) for call in calls)
             self.history.append(Message("assistant", tool_calls=calls))

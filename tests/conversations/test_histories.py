@@ -191,3 +191,48 @@ async def test_the_rounds_of_a_clients_tools_are_one_turn(autojump_clock: MockCl
         assert 1 == len(set(chat.conversations))
         assert [first.id, call.id, call.id, last.id] == [each["turn_id"] for each in house.events.of("request_start")]
         assert back.id != call.id
+
+
+async def test_a_turn_is_there_while_its_client_runs_tools_until_it_comes_back(autojump_clock: MockClock) -> None:
+    async with rooms(house_brain) as house:
+        shown = list[tuple[str, str, list[str]]]()
+
+        async def look() -> None:
+            while True:
+                for run in (*house.conversations.running(), *house.conversations.between_rounds()):
+                    going = [span.name for span in run.spans if span.state == "running" and span.kind == "tool"]
+                    if not shown or shown[-1] != (run.state, run.run_id, going):
+                        shown.append((run.state, run.run_id, going))
+                await trio.sleep(0.01)
+
+        chat = Chat(house, "ha")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(look)
+            chat.tools_take = 5.0
+            await chat.say("off lamp")
+            nursery.cancel_scope.cancel()
+        call, back = house.archive.started
+        assert ("waiting", call.id, ["HassTurnOff"]) in shown
+        assert {call.id, back.id} >= {run_id for _, run_id, _ in shown}
+        assert () == house.conversations.between_rounds()
+
+
+async def test_a_client_that_never_comes_back_from_its_tools_is_given_up(autojump_clock: MockClock) -> None:
+    async with rooms(house_brain, client_tools_seconds=30.0) as house:
+        await house.ask(turn("off lamp", channel="ha"))
+        await trio.sleep(29)
+        (waits,) = house.conversations.between_rounds()
+        assert ("waiting", "waiting for the client's tools") == (waits.state, waits.what)
+        await trio.sleep(2)
+        assert () == house.conversations.between_rounds()
+
+
+async def test_what_is_said_else_ends_the_wait_for_a_clients_tools(autojump_clock: MockClock) -> None:
+    async with rooms(house_brain) as house:
+        await house.ask(turn("off lamp", channel="ha", conversation_id="c_1"))
+        assert 1 == len(house.conversations.between_rounds())
+        await house.ask(turn("three", channel="ha", conversation_id="c_1"))
+        assert () == house.conversations.between_rounds()
+        await house.ask(turn("off lamp", channel="ha", conversation_id="c_1"))
+        await house.conversations.shelf.delete("ha:c_1", "owner")
+        assert () == house.conversations.between_rounds()

@@ -53,6 +53,8 @@ class Conversations(Section, frozen=True):
     """What becomes of a message that arrives while a turn runs in its conversation."""
     housekeeping: Housekeeping = Housekeeping()
     """Open WebUI's requests for titles, tags and the like, which belong to no conversation."""
+    client_tools_seconds: Seconds = 60.0
+    """How long a turn is shown as going on while its client runs tools of its own and says nothing."""
     record_seconds: Seconds = 10.0
     """Longest wait for the end of a turn to be on disk; a turn that is not stored in time fails."""
     remembered: Count = 1000

@@ -13,6 +13,7 @@ from thane.turn import Channel
 class LiveRun(msgspec.Struct, frozen=True):
     """One turn now. `title` is the conversation's; `position` counts from 1 and is 0 for one that is not waiting.
 
+    `state` is `waiting` between two rounds of its client's tools: no run of it goes on.
     `started_at` is when it was accepted, in epoch seconds; `what` says in a few words what it does now;
     `output_tokens` counts the pieces of the answer so far, which is about its tokens; `first_token` is in seconds.
     """
@@ -23,7 +24,7 @@ class LiveRun(msgspec.Struct, frozen=True):
     channel: Channel
     title: str
     turn_number: int
-    state: Literal["queued", "processing"]
+    state: Literal["queued", "processing", "waiting"]
     position: int
     started_at: float
     profile: str

@@ -142,7 +142,7 @@ class Recorder:
             case _:
                 pass
 
-    def view(self, state: Literal["queued", "processing"], position: int = 0) -> LiveRun:
+    def view(self, state: Literal["queued", "processing", "waiting"], position: int = 0) -> LiveRun:
         """The run as it stands."""
         facts = self.facts
         return LiveRun(

@@ -28,6 +28,7 @@ from thane.conversations.lookup import Lookup, Place
 from thane.conversations.recorder import Recorder
 from thane.conversations.remembered import Remembered
 from thane.conversations.roster import Roster
+from thane.conversations.rounds import Rounds
 from thane.conversations.shelf import Shelf
 from thane.conversations.tasks import TaskRunner
 from thane.conversations.ticket import Ticket
@@ -138,6 +139,7 @@ class Conversations:
             ids=ids,
             titled=self.shelf.better_title,
         )
+        self._rounds = Rounds(self._limits.client_tools_seconds, clock)
         self._draining = False
 
     @asynccontextmanager
@@ -182,6 +184,10 @@ class Conversations:
     def running(self) -> tuple[LiveRun, ...]:
         """Turns that run or wait, in the order in which they came."""
         return self._under_way.view()
+
+    def between_rounds(self) -> tuple[LiveRun, ...]:
+        """Turns whose client runs tools now, or may: no run of them goes on, as `running` would have it."""
+        return self._rounds.view()
 
     def so_far(self, run_id: str) -> RunRecord | None:
         """The record of a run that goes on or waits, as it would be now; None for any other."""
@@ -272,6 +278,7 @@ class Conversations:
         ticket = self._under_way.add(turn, where, facts, conversation)
         ticket.interrupted = interrupted
         position = conversation.submit(ticket, new=not going_on)
+        self._rounds.over(conversation.record.id)
         self._archive.run_started(conversation.record, ticket.recorder.opening("queued" if position else "running"))
         if position:
             conversation.tell_position(ticket, position)
@@ -295,7 +302,7 @@ class Conversations:
         """The handler of a conversation's loop."""
         ticket: Ticket = iteration.payload
         try:
-            await self._conductor.run(ticket, conversation, iteration)
+            self._rounds.note(ticket, await self._conductor.run(ticket, conversation, iteration))
         finally:
             conversation.finish(ticket)
             self._live.used(conversation)
@@ -317,6 +324,7 @@ class Conversations:
 
     def _ended(self, conversation: Conversation, reason: str) -> None:
         """A conversation's loop has ended: the next turn gets a new one; turns that still wait are cancelled."""
+        self._rounds.over(conversation.record.id)
         for ticket in conversation.take_all():
             ticket.cancelled_by = ticket.cancelled_by or reason
             self._dismiss(ticket, conversation)

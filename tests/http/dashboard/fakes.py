@@ -174,7 +174,10 @@ class FakeConversations:
     prompts: dict[str, tuple[SentPrompt, ...]] = field(default_factory=dict[str, tuple[SentPrompt, ...]])
 
     def running(self) -> tuple[LiveRun, ...]:
-        return tuple(self.runs.values())
+        return tuple(run for run in self.runs.values() if run.state != "waiting")
+
+    def between_rounds(self) -> tuple[LiveRun, ...]:
+        return tuple(run for run in self.runs.values() if run.state == "waiting")
 
     def so_far(self, run_id: str) -> RunRecord | None:
         """What the test says, or what is known of a run that it only shows as running."""

@@ -55,6 +55,21 @@ async def test_a_device_that_changes_touches_only_its_tile(autojump_clock: trio.
     ]
 
 
+async def test_a_turn_between_two_rounds_of_its_clients_tools_is_on_the_page_and_does_not_run(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    world = World()
+    world.conversation("l1", "Movie night", "ha")
+    world.conversations.runs["r_1"] = live_run("r_1", "l1", "Movie night", "ha", state="waiting")
+    board = Board(world.rooms())
+    page = await board.page()
+    assert board.moving
+    assert "run-r_1" in page["running"].items
+    assert "n-r_1" in page["tree"].whole(0.0)
+    assert "0 runs active" in board.announcement.shell
+    assert "queued" not in board.announcement.shell
+
+
 async def test_figures_that_go_on_by_themselves_are_drawn_anew_while_a_turn_runs(
     autojump_clock: trio.testing.MockClock,
 ) -> None:

@@ -35,6 +35,18 @@ def test_a_queued_turn_says_its_place_in_line() -> None:
     assert "is-queued" in row
 
 
+def test_a_turn_whose_client_runs_its_tools_is_shown_and_has_nothing_to_stop() -> None:
+    call = Span("tool", "HassTurnOff", NOW - 2, None, "running")
+    run = live_run("r_1", "l", "a", state="waiting", what="waiting for the client's tools", spans=(call,))
+    part = running_part([run], NOW)
+    row = part.items["run-r_1"]
+    assert "waiting for the client&#39;s tools" in row
+    assert "is-waiting" in row
+    assert "hx-delete" not in row
+    assert '<span class="count">0</span>' in part.shell
+    assert "1 at their clients" in part.shell
+
+
 def test_a_quiet_house_says_so() -> None:
     assert "Nothing is running" in running_part([], NOW).whole(NOW)
 

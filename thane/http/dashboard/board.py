@@ -67,11 +67,16 @@ class Board:
         """Whether something on the page changes with time alone: a running turn's pace, a device's fading outline."""
         now = self._rooms.clock.time()
         newest = max((change.at for change in self.recent.changes.values()), default=0.0)
-        return bool(self._rooms.conversations.running()) or now - newest < FRESH_SECONDS + self._limits.refresh_seconds
+        return bool(self._turns()) or now - newest < FRESH_SECONDS + self._limits.refresh_seconds
+
+    def _turns(self) -> tuple[LiveRun, ...]:
+        """What runs or waits, and the turns whose clients run their tools."""
+        conversations = self._rooms.conversations
+        return (*conversations.running(), *conversations.between_rounds())
 
     def _draw(self) -> list[Part]:
         rooms, now = self._rooms, self._rooms.clock.time()
-        runs, statuses = rooms.conversations.running(), rooms.loops.statuses()
+        runs, statuses = self._turns(), rooms.loops.statuses()
         tree = task_tree(
             TreeFacts(
                 statuses=statuses,
@@ -128,7 +133,7 @@ def announce(runs: tuple[LiveRun, ...], errors: int = 0) -> Part:
     """The line that a screen reader is told; it is sent less often than the rest."""
     active = sum(run.state == "processing" for run in runs)
     said = [words.plural(active, "run") + " active"]
-    if queued := len(runs) - active:
+    if queued := sum(run.state == "queued" for run in runs):
         said.append(f"{queued} queued")
     if errors:
         said.append(words.plural(errors, "error"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -33,7 +34,7 @@ def running_part(runs: Sequence[LiveRun], now: float) -> Part:
     """
     tasks = [run for run in runs if run.task]
     ordered = sorted((run for run in runs if not run.task), key=lambda run: (run.started_at, run.run_id))
-    queued = sum(run.state == "queued" for run in ordered)
+    counts = Counter(run.state for run in ordered)
     items = {element_id("run", run.run_id): _row(run, now) for run in ordered}
     rows = Markup("").join(place(name) for name in items)
     body = (
@@ -45,10 +46,14 @@ def running_part(runs: Sequence[LiveRun], now: float) -> Part:
         '<div id="running"><header class="card-h"><h2 id="h-run">Running turns</h2>{}<span class="sp"></span>{}'
         "</header>{}</div>"
     ).format(
-        Markup('<span class="count">{}</span>').format(len(ordered) - queued) if ordered else "",
+        Markup('<span class="count">{}</span>').format(counts["processing"]) if ordered else "",
         Markup("").join(
             Markup('<span class="meta">{} {}</span>').format(number, what)
-            for number, what in ((queued, "queued"), (len(tasks), "housekeeping"))
+            for number, what in (
+                (counts["queued"], "queued"),
+                (counts["waiting"], "at their clients' tools"),
+                (len(tasks), "housekeeping"),
+            )
             if number
         ),
         body,
@@ -65,8 +70,7 @@ def _row(run: LiveRun, now: float) -> Markup:
         '<p class="turn-t"><a href="{address}">{title}</a>'
         '<span class="meta chan">{chan_icon}<span class="vh">{channel}, </span>{turn}</span>{time}</p>'
         '<p class="turn-s"><span class="what k-{kind}">{what}</span><span class="meta">{model}</span></p>{bar}</div>'
-        '<button class="ibtn stop" type="button" hx-delete="/v1/runs/{run}" hx-swap="none" hx-disable="this" '
-        'aria-label="Stop {title}, {turn}" title="Stop">{stop}</button></li>'
+        "{stop}</li>"
     ).format(
         state=run.state,
         id=element_id("run", run.run_id),
@@ -81,9 +85,15 @@ def _row(run: LiveRun, now: float) -> Markup:
         what=_what(run),
         model=_model(run, now),
         bar=_bar(run, now),
-        run=run.run_id,
-        stop=icon("stop"),
+        stop=_stop(run, title, turn) if run.state != "waiting" else "",
     )
+
+
+def _stop(run: LiveRun, title: str, turn: str) -> Markup:
+    return Markup(
+        '<button class="ibtn stop" type="button" hx-delete="/v1/runs/{}" hx-swap="none" hx-disable="this" '
+        'aria-label="Stop {}, {}" title="Stop">{}</button>'
+    ).format(run.run_id, title, turn, icon("stop"))
 
 
 def _current(run: LiveRun) -> Span:

@@ -176,7 +176,7 @@ def _context(status: LoopStatus) -> int | None:
 
 
 def _turn(run: LiveRun, facts: TreeFacts) -> TreeNode:
-    going = run.state == "processing"
+    going = run.state != "queued"
     return TreeNode(
         id=f"n-{run.run_id}",
         kind="turn",
