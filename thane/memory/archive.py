@@ -46,6 +46,9 @@ from thane.storage.latest import Latest
 _SWEPT = 10_000
 """Pieces of prompts that are swept when a conversation is deleted; retention sweeps what is left."""
 
+_LAST_WORDS = 500
+"""Messages whose words may not have been written when Thane was killed: more than come in a tenth of a second."""
+
 
 class Archive:
     """Every method raises DependencyError when the disk fails."""
@@ -75,11 +78,18 @@ class Archive:
     async def recover(self) -> int:
         """Mark the runs that the last Thane left queued or running as interrupted; how many there were.
 
-        To be called once, before the first turn, and after the ledger was opened: what it has of them goes with them.
+        And take in the words of what was said last, which are written a little after it. To be called once, before the
+        first turn, and after the ledger was opened: what it has of them goes with them.
         """
         await self.sessions.recall()
         error = f"Thane stopped while this turn ran; it was found unfinished at {iso(self._clock.time())}."
-        return await self._database.write(lambda connection: run_rows.interrupt_open_runs(connection, error))
+
+        def recover(connection: sqlite3.Connection) -> int:
+            said = search_rows.last_texts(connection, _LAST_WORDS)
+            search_rows.add_words(connection, frozenset[str]().union(*map(words_of, said)))
+            return run_rows.interrupt_open_runs(connection, error)
+
+        return await self._database.write(recover)
 
     def run_started(self, conversation: ConversationRecord, run: RunRecord) -> None:
         """Note a queued or running run, soon and without waiting. May be repeated as the run goes on.

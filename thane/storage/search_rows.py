@@ -100,6 +100,12 @@ def add_words(connection: sqlite3.Connection, words: Iterable[str]) -> None:
     connection.executemany("insert or ignore into words (word) values (?)", [(word,) for word in words])
 
 
+def last_texts(connection: sqlite3.Connection, most: int) -> list[str]:
+    """What was said in the messages stored last."""
+    found = connection.execute("select content from messages order by number desc limit ?", (most,))
+    return [text for (text,) in found]
+
+
 def is_known(connection: sqlite3.Connection, word: str) -> bool:
     return connection.execute("select 1 from words where word = ?", (word,)).fetchone() is not None
 
