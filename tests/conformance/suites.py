@@ -88,7 +88,14 @@ def _openapi(place: Place, name: str) -> Row:
     rows: list[Row] = []
     for port, url in (("native", place.thane.native), ("ollama", place.thane.ollama)):
         report = place.folder / f"{name}-{port}.xml"
-        row = _run(place, f"{name}-{port}", openapi.command(url, report), report, place.folder, dict(os.environ))
+        row = _run(
+            place,
+            f"{name}-{port}",
+            openapi.command(url, report),
+            report,
+            place.folder,
+            os.environ | openapi.environment(),
+        )
         rows.append(row)
     return Row(
         name,

@@ -30,6 +30,12 @@ def test_a_report_is_read(tmp_path: Path) -> None:
     ) == read_junit(path)
 
 
+def test_a_report_with_what_no_xml_may_hold_is_read_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "report.xml"
+    path.write_text('<testsuite><testcase name="odd"><failure message="a\x05b"/></testcase></testsuite>')
+    assert (Check("odd", "failed", "a\N{REPLACEMENT CHARACTER}b"),) == read_junit(path)
+
+
 @pytest.mark.parametrize(
     ("row", "green"),
     [

@@ -156,6 +156,8 @@ def test_thinking_is_asked_for(thinking: object, effort: str | None, told: objec
             "messages.0.content.0.content.0.type: blocks of type 'pdf' are not supported",
         ),
         ({"tools": [{"input_schema": {}}]}, "tools.0.name: Field required"),
+        ({"messages": [{"role": "user"}]}, "messages.0.content: Field required"),
+        ({"system": [None]}, "system.0: Input should be a valid dictionary"),
         ({"tool_choice": {"type": "tool", "name": "x"}}, "tool_choice.name: Tool 'x' not found in provided tools"),
         ({"tool_choice": {"type": "x"}}, "tool_choice.type: Input should be 'auto', 'any', 'tool' or 'none'"),
         ({"thinking": {"type": "x"}}, "thinking.type: Input should be 'enabled', 'disabled' or 'adaptive'"),

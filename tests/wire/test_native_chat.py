@@ -73,6 +73,7 @@ def test_a_message_is_required(message: object) -> None:
     [
         ({"message": 1}, "Invalid type for 'message': expected a string, but got an integer instead."),
         ({"message": "x", "conversation_id": "x" * 300}, "conversation_id is too long"),
+        ({"message": "x", "user": {}}, "Invalid type for 'user': expected a string, but got an object instead."),
         ({"message": "x", "images": ["?"]}, "images[0] is not base64"),
     ],
 )

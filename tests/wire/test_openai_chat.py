@@ -238,6 +238,7 @@ def test_wrong_requests_are_refused_in_openais_words(body: dict[str, Any], messa
 
 def test_more_than_one_answer_is_refused() -> None:
     assert "n" == refused(n=2)[1]
+    assert "n" == refused(n=0)[1]
     assert read(n=1.0)
     assert read(n=None)
 

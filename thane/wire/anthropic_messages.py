@@ -43,6 +43,7 @@ class AnthropicDialect:
     """Errors as Anthropic's API words them: `messages.0.content: Input should be a valid string`."""
 
     folds_keys = False
+    null_items = False
 
     def wrong_type(self, path: Path, expected: str, value: object) -> FieldError:  # noqa: ARG002 as every dialect
         place = _place(path)
@@ -105,8 +106,10 @@ def _said(fields: Fields, limits: Limits) -> Iterator[Said]:
     if role not in _ROLES:
         raise _wrong(_place_of(fields, "role"), "Input should be 'user' or 'assistant'")
     content = fields.values.get("content")
-    if content is None or isinstance(content, str):
-        yield Said(_ROLES[role], content or "")
+    if content is None:
+        raise _wrong(_place_of(fields, "content"), "Field required")
+    if isinstance(content, str):
+        yield Said(_ROLES[role], content)
         return
     texts, thoughts, images, calls = list[str](), list[str](), list[str](), list[Call]()
     results = False

@@ -20,6 +20,9 @@ class Dialect(Protocol):
     """How a server words a wrong type. `expected` is a kind: string, number, integer, bool, array, object."""
 
     folds_keys: bool
+    """Whether a key's case does not matter."""
+    null_items: bool
+    """Whether a `null` in an array of objects is an empty one."""
 
     def wrong_type(self, path: Path, expected: str, value: object) -> FieldError: ...
 
@@ -104,7 +107,7 @@ class Fields:
         return None if value is None else Fields(value, self._dialect, (self._path, key))
 
     def objects(self, key: str) -> Iterator[Fields]:
-        """An array of objects, each to be read by its fields; a `null` among them is an empty one."""
+        """An array of objects, each to be read by its fields."""
         for index in range(len(self.items(key))):
             yield self.element(key, index)
 
@@ -112,7 +115,7 @@ class Fields:
         """One object of an array."""
         path: Path = ((self._path, key), index)
         item = self.values[key][index]
-        if item is not None and not isinstance(item, dict):
+        if not isinstance(item, dict) and not (item is None and self._dialect.null_items):
             raise self._dialect.wrong_type(path, "object", item)
         return Fields(item or {}, self._dialect, path)
 

@@ -45,6 +45,8 @@ def decode(document: Any, headers: Mapping[str, str], limits: Limits) -> ChatReq
     message = body.text("message")
     if not message.strip():
         raise FieldError("message is required", "message")
+    for key in ("language", "area", "device", "user"):
+        body.text(key)  # Thane's own API says so where one of them is none
     who = caller.identify(headers, body=body.values)
     if not who.conversation_id and body.text("conversation_id"):
         raise FieldError("conversation_id is too long or holds characters that no id has", "conversation_id")

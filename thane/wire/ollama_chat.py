@@ -55,6 +55,7 @@ class GoDialect:
     """Errors as encoding/json words them: the path has no indices."""
 
     folds_keys = True
+    null_items = True
 
     def __init__(self, struct: str) -> None:
         self._struct = struct

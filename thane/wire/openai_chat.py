@@ -58,6 +58,7 @@ class OpenAiDialect:
     """Errors as OpenAI's API words them."""
 
     folds_keys = False
+    null_items = False
 
     def wrong_type(self, path: Path, expected: str, value: object) -> FieldError:
         place = written(path)
@@ -103,7 +104,7 @@ def decode(document: Any, headers: Mapping[str, str], limits: Limits) -> ChatReq
 
 def refuse_more(body: Fields, key: str) -> None:
     """Refuse to give several answers."""
-    if (body.integer(key) or 1) != 1:
+    if body.integer(key) not in (None, 1):
         raise FieldError(f"Invalid '{key}': only one answer is given to a request, so {key} must be 1.", key)
 
 

@@ -203,18 +203,25 @@ def _content(item: Fields, key: str, limits: Limits) -> tuple[str, tuple[str, ..
 def _tools(body: Fields, namespaces: dict[str, tuple[str, str]]) -> Iterator[ToolSpec]:
     """The functions, those of namespaces too, which are entered into `namespaces`."""
     for each in body.objects("tools"):
-        match each.text("type"):
+        match _kind(each):
             case "function":
                 yield _tool(each)
             case "namespace":
+                space = each.text("name")
                 for function in each.objects("tools"):
-                    if function.text("type") == "function":
-                        tool, space = _tool(function), each.text("name")
+                    if _kind(function) == "function":
+                        tool = _tool(function)
                         full = _full_name(space, tool.name)
                         namespaces[full] = space, tool.name
                         yield msgspec.structs.replace(tool, name=full)
             case _:
                 continue
+
+
+def _kind(tool: Fields) -> str:
+    if kind := tool.text("type"):
+        return kind
+    raise FieldError(f"Missing required parameter: '{tool.where('type')}'.", tool.where("type"))
 
 
 def _full_name(space: str, name: str) -> str:

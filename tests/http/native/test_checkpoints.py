@@ -54,6 +54,13 @@ async def site(folder: Path) -> AsyncGenerator[Site]:
                 yield Site(served, house, archive)
 
 
+async def test_null_is_absent_and_unknown_fields_are_ignored(tmp_path: Path) -> None:
+    async with site(tmp_path) as s:
+        made = await s.ask("POST", "/v1/checkpoints", {"trigger": None, "note": None, "more": 1}, status=201)
+        assert ("manual", "") == (made["trigger"], made["note"])
+        assert "Expected `str`" in (await s.ask("POST", "/v1/checkpoints", {"note": 5}, status=400))["error"]["message"]
+
+
 @pytest.mark.parametrize("path", ["/v1/checkpoint", "/v1/checkpoints"])
 async def test_a_checkpoint_is_made_read_and_deleted_at_both_names(tmp_path: Path, path: str) -> None:
     async with site(tmp_path) as s:

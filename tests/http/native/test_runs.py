@@ -167,7 +167,9 @@ async def test_filters_select_what_runs_and_what_ended(
         gate.open.set()
 
 
-@pytest.mark.parametrize("query", ["state=odd", "channel=post", "since=yesterday", "cursor=nonsense", "limit=0"])
+@pytest.mark.parametrize(
+    "query", ["state=odd", "channel=post", "since=yesterday", "cursor=nonsense", "limit=0", "model=a&model=b"]
+)
 async def test_a_filter_that_means_nothing_is_refused(query: str, autojump_clock: MockClock) -> None:
     async with site() as web:
         assert 400 == (await web.refused("GET", f"/v1/runs?{query}"))[0]

@@ -140,6 +140,36 @@ def test_times_are_told_as_they_leave() -> None:
     assert set(run["properties"]) == set(run["required"])
 
 
+def test_what_may_be_left_out_of_a_request_may_be_null() -> None:
+    _, told = document(build_native)
+    chat = told["components"]["schemas"]["ChatCompletionRequest"]["properties"]
+    assert {"anyOf": [{"type": "boolean"}, {"type": "null"}]}.items() <= chat["stream"].items()
+    assert {"minItems": 1, "type": "array"}.items() <= chat["messages"].items()
+    close = told["components"]["schemas"]["CloseRequest"]["properties"]["reason"]
+    assert [{"type": "string"}, {"type": "null"}] == close["anyOf"]
+    answered = told["components"]["schemas"]["ChatAnswerMessage"]["properties"]["reasoning"]
+    assert "string" == answered["type"]
+
+
+def test_what_holds_between_fields_is_told() -> None:
+    _, told = document(build_native)
+    shapes = told["components"]["schemas"]
+    whole = {"$ref": "#/components/schemas/FactRequest", "components": {"schemas": shapes}}
+    fact = {"category": "home", "key": "bins", "value": "Monday"}
+    for more, good in (({}, True), ({"scope": "person"}, False), ({"scope": "person", "subject": "Ann"}, True)):
+        assert good == jsonschema.Draft202012Validator(whole).is_valid(fact | more), more
+
+
+def test_a_query_is_told_with_its_words() -> None:
+    _, told = document(build_native)
+    queries = {each["name"]: each for each in told["paths"]["/v1/archive/search"]["get"]["parameters"]}
+    assert queries["q"]["required"]
+    assert {"type": "integer", "minimum": 1} == queries["limit"]["schema"]
+    assert "allowEmptyValue" in queries["since"]
+    assert "date-time" == queries["since"]["schema"]["format"]
+    assert ["user", "assistant", "system", "tool"] == queries["role"]["schema"]["enum"]
+
+
 def test_a_first_sentence_is_cut_from_a_text() -> None:
     assert "Always" == first_sentence("`Always`. Or\nnot.")
     assert "A run with its steps" == first_sentence("A run with\nits steps; while it goes on, how it stands.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from quart import Response, request
@@ -11,6 +11,7 @@ from thane.clock import iso
 from thane.config.settings import Limits
 from thane.errors import ClientError
 from thane.http.body import read_json
+from thane.http.native.query import once
 
 _encode = msgspec.json.Encoder().encode
 _TIMES = frozenset({"started_at", "created_at", "updated_at", "at"})
@@ -27,14 +28,21 @@ def fields(record: msgspec.Struct) -> dict[str, Any]:
 
 
 async def given[T](kind: type[T], limits: Limits) -> T:
-    """The JSON body as a `kind`, which it is with its defaults when there is none. Raises ClientError."""
+    """The JSON body as a `kind`, with its defaults when there is none; `null` is absent. Raises ClientError."""
     raw = await request.body
-    return read_json(raw if raw.strip() else b"{}", kind, limits=limits)
+    document: Any = read_json(raw if raw.strip() else b"{}", limits=limits, tolerant=True)
+    if isinstance(document, dict):
+        members = cast("dict[str, Any]", document)
+        document = {name: value for name, value in members.items() if value is not None}
+    try:
+        return msgspec.convert(document, kind)
+    except msgspec.ValidationError as error:
+        raise ClientError(f"invalid request: {error}", code="invalid_request") from None
 
 
 def limit(default: int, most: int) -> int:
     """The query's `limit`, from 1; more than `most` is `most`. Raises ClientError for anything else."""
-    given = request.args.get("limit", "")
+    given = once("limit")
     if not given:
         return default
     if not given.isascii() or not given.isdigit() or not given.strip("0"):

@@ -9,7 +9,7 @@ from quart import Blueprint, Response, request
 from thane.clock import iso
 from thane.errors import ClientError
 from thane.http.native.answers import answer, limit
-from thane.http.native.query import cursor, duration, number, paged, when
+from thane.http.native.query import cursor, duration, number, once, paged, when
 from thane.http.native.said import message
 from thane.http.rooms import Rooms
 from thane.memory.search import Around, Hit, Wanted
@@ -30,10 +30,10 @@ def routes(rooms: Rooms) -> Blueprint:
         no query is an error but an empty one. Filters: `conversation_id`, `role`, `channel`, `tool`, `since`, `until`.
         `limit` is 10, at most 500. `silence` (such as `10m`) ends the surrounding exchange, `context` is how many of
         its messages are given each way. `instead` has the words that were looked for in place of misspelt ones."""
-        text = request.args.get("q", "")
+        text = once("q")
         if not text.strip():
             raise ClientError("q parameter is required")
-        role = request.args.get("role", "")
+        role = once("role")
         if role not in ("", *_ROLES):
             raise ClientError(f"role: give one of {', '.join(_ROLES)}, not '{role}'")
         limits = settings.archive
@@ -44,12 +44,12 @@ def routes(rooms: Rooms) -> Blueprint:
             limits.search_context_seconds,
         )
         wanted = Wanted(
-            conversation_id=request.args.get("conversation_id", ""),
+            conversation_id=once("conversation_id"),
             role=role or None,  # pyright: ignore[reportArgumentType]  one of the roles, as was just checked
-            channel=request.args.get("channel", ""),
+            channel=once("channel"),
             since=when("since"),
             until=when("until"),
-            tool=request.args.get("tool", ""),
+            tool=once("tool"),
         )
         most, start = limit(10, _MOST), cursor(tuple[int]) or (0,)
         found = await archive.search.find(text, wanted, limit=most + 1, offset=start[0], around=around)
@@ -72,7 +72,7 @@ def routes(rooms: Rooms) -> Blueprint:
         if first is None or last is None:
             raise ClientError("from and to parameters are required (RFC3339)")
         most, start = limit(_MOST, _MOST), cursor(tuple[float, int]) or (first - 1.0, 0)
-        talk = request.args.get("conversation_id", "")
+        talk = once("conversation_id")
         found = await archive.search.between(first, last, conversation_id=talk, limit=most + 1, start=start)
         page, following = paged(found, most, lambda last: (last[1].at, last[0]))
         return answer(

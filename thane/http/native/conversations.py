@@ -12,7 +12,7 @@ from thane.errors import ClientError
 from thane.http.body import read_json
 from thane.http.native.answers import answer, fields, limit
 from thane.http.native.export import as_fields, as_markdown
-from thane.http.native.query import choice, cursor, next_cursor, number, when
+from thane.http.native.query import choice, cursor, next_cursor, number, once, when
 from thane.http.native.runs import asked_by
 from thane.http.replies import read, refuse_with, reply
 from thane.http.rooms import Rooms
@@ -31,15 +31,14 @@ _JSON, _MARKDOWN = "json", "markdown"
 
 def wanted_conversations(most: int) -> ConversationQuery:
     """What the query of the request that Quart is handling selects. Raises ClientError."""
-    args = request.args
     sort: Any = choice("sort", *_SORTS)
     order: Any = choice("order", "desc", "asc")
     return ConversationQuery(
-        ids=tuple(each for given in args.getlist("ids") for each in given.split(",") if each),
+        ids=tuple(each for given in request.args.getlist("ids") for each in given.split(",") if each),
         channel=choice("channel", *_CHANNELS),
-        user=args.get("user", "").strip(),
-        area=args.get("area", "").strip(),
-        q=args.get("q", "").strip(),
+        user=once("user").strip(),
+        area=once("area").strip(),
+        q=once("q").strip(),
         updated_after=when("updated_after"),
         updated_before=when("updated_before"),
         created_after=when("created_after"),

@@ -146,7 +146,7 @@ def routes(rooms: Rooms) -> Blueprint:
 def _number(query: Mapping[str, Sequence[str]], name: str) -> int | None:
     """A whole number from a query, given at most once."""
     values = query.get(name, ())
-    if not values:
+    if not any(values):
         return None
     value = values[0]
     if len(values) > 1 or not value.isascii() or not value.isdigit() or len(value) > 18:

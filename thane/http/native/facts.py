@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import msgspec
-from quart import Blueprint, Response, request
+from quart import Blueprint, Response
 
 from thane.clock import iso
 from thane.errors import ClientError
-from thane.http.body import read_json
 from thane.http.native.answers import answer, fields, given, limit
-from thane.http.native.query import choice, cursor, paged
+from thane.http.native.query import choice, cursor, once, paged
 from thane.http.rooms import Rooms
 from thane.memory.facts import Fact, Facts, NewFact, Scope
 
@@ -53,12 +52,12 @@ def routes(rooms: Rooms) -> Blueprint:
         """`{"facts","count","next"}`, latest change first. `q` is looked for in names and values; `scope`, `subject`,
         `category`, `key`, `source` and `state` (`current`; `all` for every state) select. `limit` is 50, at most 500;
         `next` is the `cursor` of the page after it."""
-        equal = {name: value for name in _FILTERS if (value := request.args.get(name, ""))}
+        equal = {name: value for name in _FILTERS if (value := once(name))}
         state = choice("state", "current", "superseded", "forgotten", "all")
         if state != "all":
             equal["state"] = state
         most, start = limit(50, _MOST), cursor(tuple[float, str])
-        found = await _facts(rooms).list(equal=equal, q=request.args.get("q", ""), start=start, limit=most + 1)
+        found = await _facts(rooms).list(equal=equal, q=once("q"), start=start, limit=most + 1)
         page, following = paged(found, most, lambda each: (each.updated_at, each.id))
         return answer({"facts": [told(each) for each in page], "count": len(page), "next": following})
 
@@ -66,7 +65,7 @@ def routes(rooms: Rooms) -> Blueprint:
     async def create() -> Response:
         """Remember something: 201 with the fact. What was known under its name (scope, subject, category, key) is
         superseded. `valid_from` and `valid_until` are epoch seconds."""
-        wanted = read_json(await request.body, _Create, limits=limits)
+        wanted = await given(_Create, limits)
         return answer(
             told(await _facts(rooms).remember(NewFact(source="person", **msgspec.structs.asdict(wanted)))), 201
         )
@@ -83,7 +82,7 @@ def routes(rooms: Rooms) -> Blueprint:
     async def correct(fact_id: str) -> Response:
         """Say what is right instead: the fact that now holds. The old one stays, superseded. 409 when it holds no
         more already."""
-        wanted = read_json(await request.body, _Correct, limits=limits)
+        wanted = await given(_Correct, limits)
         return answer(told(await _facts(rooms).correct(fact_id, **msgspec.structs.asdict(wanted))))
 
     @blueprint.delete("/v1/facts/<fact_id>")

@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from quart import Blueprint, Response, request
+from quart import Blueprint, Response
 
 from thane.clock import iso
 from thane.errors import ClientError
 from thane.http.native.answers import answer, limit
+from thane.http.native.query import once
 from thane.http.rooms import Rooms
 from thane.journal.index import Journal, Wanted
 from thane.journal.line import LEVELS, NAMES, LogLine
@@ -35,7 +36,7 @@ def routes(rooms: Rooms) -> Blueprint:
         return Wanted(loop_id=loop_id, conversation_ids=loop.status().recent_conv_ids)
 
     def of_system() -> Wanted:
-        return Wanted(run_id=request.args.get("run_id", ""), without=() if request.args.get("requests") else DOORS)
+        return Wanted(run_id=once("run_id"), without=() if once("requests") else DOORS)
 
     @blueprint.get("/v1/loops/<loop_id>/logs")
     async def loop_lines(loop_id: str) -> Response:
@@ -115,15 +116,19 @@ def entry_fields(line: LogLine) -> dict[str, Any]:
 
 async def _page(journal: Journal, wanted: Wanted) -> Response:
     most = limit(DEFAULT, MOST)
-    found = await find(journal, wanted, request.args, most + 1)
+    found = await find(journal, wanted, _narrowed(), most + 1)
     page, rest = found[:most], found[most:]
     following = str(page[-1].id) if rest else None
     return answer({"lines": [line_fields(line) for line in page], "count": len(page), "next": following})
 
 
 async def _entries(journal: Journal, wanted: Wanted) -> Response:
-    found = await find(journal, wanted, request.args, limit(DEFAULT, MOST))
+    found = await find(journal, wanted, _narrowed(), limit(DEFAULT, MOST))
     return answer({"entries": [entry_fields(line) for line in found], "count": len(found)})
+
+
+def _narrowed() -> dict[str, str]:
+    return {name: once(name) for name in ("level", "before")}
 
 
 def _journal(rooms: Rooms) -> Journal:

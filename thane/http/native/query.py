@@ -17,9 +17,17 @@ _GO_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
 _SPANS = (3600.0, 60.0, 1.0)
 
 
+def once(name: str) -> str:
+    """A parameter as it is; "" where there is none. Raises ClientError where there are two: which is meant?"""
+    given = request.args.getlist(name)
+    if len(given) > 1:
+        raise ClientError(f"{name}: give it once, not {len(given)} times")
+    return given[0] if given else ""
+
+
 def when(name: str) -> float | None:
     """Epoch seconds of a time in RFC 3339; without an offset it is UTC. None when it is not given."""
-    given = request.args.get(name, "")
+    given = once(name)
     if not given:
         return None
     try:
@@ -31,7 +39,7 @@ def when(name: str) -> float | None:
 
 def duration(name: str) -> float | None:
     """Seconds of `90`, `10m` or `1h30m`. None when it is not given."""
-    given = request.args.get(name, "")
+    given = once(name)
     if not given:
         return None
     if re.fullmatch(r"\d+(\.\d+)?", given):
@@ -44,7 +52,7 @@ def duration(name: str) -> float | None:
 
 def number(name: str, most: int) -> int | None:
     """A whole number from 0; more than `most` is `most`. None when it is not given."""
-    given = request.args.get(name, "")
+    given = once(name)
     if not given:
         return None
     if not given.isascii() or not given.isdigit():
@@ -54,7 +62,7 @@ def number(name: str, most: int) -> int | None:
 
 def choice(name: str, *choices: str) -> str:
     """One of `choices`, the first where nothing is given."""
-    given = request.args.get(name) or choices[0]
+    given = once(name) or choices[0]
     if given not in choices:
         raise ClientError(f"{name}: give one of {', '.join(filter(None, choices))}, not '{given}'")
     return given
@@ -62,7 +70,7 @@ def choice(name: str, *choices: str) -> str:
 
 def cursor[T](kind: type[T]) -> T | None:
     """Where a page begins, as `next_cursor` wrote it into the page before. `kind` is the type of what it holds."""
-    given = request.args.get("cursor", "")
+    given = once("cursor")
     if not given:
         return None
     try:

@@ -9,7 +9,7 @@ from quart import Blueprint, Response, request
 from thane.conversations.live import LiveRun
 from thane.errors import ClientError
 from thane.http.native.answers import answer, fields, limit
-from thane.http.native.query import cursor, paged, when
+from thane.http.native.query import cursor, once, paged, when
 from thane.http.rooms import Rooms
 from thane.memory.records import RunFilter, RunRecord, RunState
 from thane.turn import Channel
@@ -29,11 +29,11 @@ def asked_by() -> str:
 def read_filter() -> RunFilter:
     """Which runs a request asks for. Raises ClientError for a state, a channel or a time that there is not."""
     return RunFilter(
-        conversation_id=request.args.get("conversation_id", ""),
+        conversation_id=once("conversation_id"),
         channel=_one_of("channel", CHANNELS),
         state=_one_of("state", STATES),
-        model=request.args.get("model", ""),
-        parent_run_id=request.args.get("parent_run_id", ""),
+        model=once("model"),
+        parent_run_id=once("parent_run_id"),
         since=when("since"),
         until=when("until"),
     )
@@ -101,7 +101,7 @@ def routes(rooms: Rooms) -> Blueprint:
 
 
 def _one_of(name: str, known: tuple[str, ...]) -> str:
-    given = request.args.get(name, "")
+    given = once(name)
     if given and given not in known:
         raise ClientError(f"{name}: there is no '{given}'; give one of {', '.join(known)}")
     return given

@@ -16,6 +16,7 @@ from thane.conversations import identity
 from thane.conversations.covering import Covering
 from thane.conversations.marks import is_mark
 from thane.http.native.answers import answer, given
+from thane.http.native.query import once
 from thane.http.native.telemetry import summed
 from thane.http.rooms import Rooms
 from thane.turn import Caller
@@ -42,7 +43,7 @@ def routes(rooms: Rooms) -> Blueprint:
 
     async def named(body: str = "") -> tuple[str, bool]:
         """The conversation that is meant, and whether the request names one."""
-        name = body or request.args.get("conversation_id", "") or request.headers.get(HEADER, "")
+        name = body or once("conversation_id") or request.headers.get(HEADER, "")
         as_api = identity.explicit_id(Caller("api", conversation_id=name or DEFAULT))
         if name and await rooms.archive.conversation(name) is not None:
             return name, True

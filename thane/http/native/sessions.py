@@ -7,12 +7,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
-from quart import Blueprint, Response, request
+from quart import Blueprint, Response
 
 from thane.clock import iso
 from thane.errors import ClientError
 from thane.http.native.answers import answer, fields, given, limit
-from thane.http.native.query import cursor, paged
+from thane.http.native.query import cursor, once, paged
 from thane.http.native.said import message, tool_call
 from thane.http.rooms import Rooms
 from thane.memory.archive import Archive
@@ -43,9 +43,7 @@ def routes(rooms: Rooms) -> Blueprint:
         `cursor` is the `next` of the page before."""
         most, start = limit(50, _MOST), cursor(tuple[float, str])
         after = SessionRecord(start[1], "", start[0], 0.0) if start else None
-        found = await archive.sessions.list(
-            conversation_id=request.args.get("conversation_id", ""), limit=most + 1, after=after
-        )
+        found = await archive.sessions.list(conversation_id=once("conversation_id"), limit=most + 1, after=after)
         page, following = paged(found, most, lambda last: (last.started_at, last.id))
         return answer({"sessions": [_session(each) for each in page], "count": len(page), "next": following})
 
@@ -57,7 +55,7 @@ def routes(rooms: Rooms) -> Blueprint:
     @blueprint.get("/v1/archive/sessions/<session_id>/export")
     async def export(session_id: str) -> Response:
         """The session as a file: `format` is `markdown` (or `md`, the default) or `json`."""
-        form = request.args.get("format", "") or "markdown"
+        form = once("format") or "markdown"
         if form not in {"markdown", "md", "json"}:
             raise ClientError(f"unsupported format: {form} (use markdown or json)")
         session = await _known(archive, session_id)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from quart import Blueprint, Response, request
+from quart import Blueprint, Response
 
 from thane.clock import iso
 from thane.errors import ClientError
 from thane.http.native.answers import answer
+from thane.http.native.query import once
 from thane.http.rooms import Rooms
 from thane.ledger.usage import GROUPS, Group, GroupBy, Totals
 
 _HOUR = 3600.0
-_MOST_HOURS = 24 * 366 * 10
+MOST_HOURS = 24 * 366 * 10
 
 
 def routes(rooms: Rooms) -> Blueprint:
@@ -29,7 +30,7 @@ def routes(rooms: Rooms) -> Blueprint:
         hours, group_by = _hours(), _group_by()
         until = rooms.clock.time()
         since = until - hours * _HOUR
-        wanted = request.args.get("conversation_id") or None
+        wanted = once("conversation_id") or None
         end = until + _HOUR  # what ends in this very moment too
         groups = await rooms.ledger.usage(group_by, since, end, wanted)
         totals = await rooms.ledger.totals(since, end, wanted)
@@ -77,18 +78,18 @@ def _group(group: Group, group_by: GroupBy) -> dict[str, Any]:
 
 
 def _hours() -> float:
-    given = request.args.get("hours", "24")
+    given = once("hours") or "24"
     try:
         hours = float(given)
     except ValueError:
         hours = 0.0
-    if not 0 < hours <= _MOST_HOURS:
+    if not 0 < hours <= MOST_HOURS:
         raise ClientError(f"hours: give a number above 0, not '{given}'")
     return int(hours) if hours == int(hours) else hours
 
 
 def _group_by() -> GroupBy:
-    given = request.args.get("group_by", "") or "model"
+    given = once("group_by") or "model"
     if given not in GROUPS:
         raise ClientError(f"group_by: '{given}' is none of {', '.join(GROUPS)}")
     return given

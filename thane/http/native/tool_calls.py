@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from quart import Blueprint, Response, request
+from quart import Blueprint, Response
 
 from thane.http.native.answers import answer, limit
-from thane.http.native.query import cursor, paged
+from thane.http.native.query import cursor, once, paged
 from thane.http.native.said import tool_call
 from thane.http.rooms import Rooms
 
@@ -21,8 +21,8 @@ def routes(rooms: Rooms) -> Blueprint:
         select; `cursor` is the `next` of the page before."""
         most, start = limit(50, 1000), cursor(tuple[float, str, int])
         found = await archive.search.tool_calls(
-            conversation_id=request.args.get("conversation_id", ""),
-            name=request.args.get("tool", ""),
+            conversation_id=once("conversation_id"),
+            name=once("tool"),
             limit=most + 1,
             start=start,
         )

@@ -24,7 +24,8 @@ async def read_fields(rooms: Rooms, struct: str) -> Fields:
 
 def name_of(body: Fields) -> str:
     """The model that is meant: `model`, in older clients `name`."""
-    name = body.text("model") or body.text("name")
+    name, older = body.text("model"), body.text("name")
+    name = name or older
     if not name.strip():
         raise ClientError("model is required")
     return name

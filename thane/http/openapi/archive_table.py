@@ -9,7 +9,7 @@ import msgspec
 
 from thane.http.openapi.native_shapes import SaidMessage
 from thane.http.openapi.shape import Object, Shape, about
-from thane.http.openapi.told import CURSOR, LIMIT, MARKDOWN, Query, Told
+from thane.http.openapi.told import CURSOR, LIMIT, MARKDOWN, Query, Told, count, moment, one_of
 
 
 class Session(Shape):
@@ -132,7 +132,7 @@ ARCHIVE: Mapping[str, Told] = {
         title="Save a session",
         answer=SessionWhole,
         streams=MARKDOWN,
-        query=(Query("format", "`markdown` or `json`."),),
+        query=(one_of("format", "`markdown` if nothing is given.", "markdown", "md", "json"),),
         errors={400: "No such format.", **_NO_SESSION},
     ),
     "POST /v1/archive/sessions/{session_id}/split": Told(
@@ -154,15 +154,19 @@ ARCHIVE: Mapping[str, Told] = {
         title="Search what was said",
         answer=Results,
         query=(
-            Query("q", "What to look for."),
+            Query("q", "What to look for.", words={"pattern": r"\S"}, required=True),
             _TALK,
-            Query("role", "Only what this role said."),
+            one_of("role", "Only what this role said.", "user", "assistant", "system", "tool"),
             Query("channel", "Only of this channel."),
             Query("tool", "Only of runs that called this tool."),
-            Query("since", "Not before this time (RFC 3339)."),
-            Query("until", "Not after this time (RFC 3339)."),
-            Query("silence", "A pause this long ends the surrounding exchange."),
-            Query("context", "How many messages of it are given each way.", "integer"),
+            moment("since", "Not before this time."),
+            moment("until", "Not after this time."),
+            Query(
+                "silence",
+                "A pause this long ends the surrounding exchange: seconds, or such as `1h30m`.",
+                words={"pattern": r"^(?:\d+(?:\.\d+)?|(?=\d)(?:\d+h)?(?:\d+m)?(?:\d+(?:\.\d+)?s)?)$"},
+            ),
+            count("context", "How many messages of it are given each way."),
             LIMIT,
             CURSOR,
         ),
@@ -171,7 +175,13 @@ ARCHIVE: Mapping[str, Told] = {
     "GET /v1/archive/messages": Told(
         title="Read what was said in a time",
         answer=Messages,
-        query=(Query("from", "RFC 3339."), Query("to", "RFC 3339."), _TALK, LIMIT, CURSOR),
+        query=(
+            moment("from", "The first time.", required=True),
+            moment("to", "The last time.", required=True),
+            _TALK,
+            LIMIT,
+            CURSOR,
+        ),
         errors={400: "A time is missing or is none."},
     ),
     "GET /v1/archive/stats": Told(title="Count the archive", answer=ArchiveStatistics),

@@ -37,8 +37,8 @@ class CheckpointWhole(Checkpoint):
 
 
 class CheckpointRequest(Shape):
-    trigger: Annotated[str, about("Why it is made.")] = "manual"
-    note: str = ""
+    trigger: Annotated[str, about("Why it is made.", maxLength=64)] = "manual"
+    note: Annotated[str, about("What is said about it.", maxLength=1000)] = ""
 
 
 class RestoreRequest(Shape):
@@ -102,6 +102,7 @@ CHECKPOINTS: Mapping[str, Told] = {
     "GET /v1/checkpoints/{checkpoint_id}/export": Told(title="Save a checkpoint as a file", streams=GZIP, errors=_NONE),
     "POST /v1/checkpoint-imports": Told(
         title="Take in a checkpoint",
+        file=GZIP,
         answer=Imported,
         statuses={201: "The checkpoint."},
         errors={400: "This is no checkpoint."},

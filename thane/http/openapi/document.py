@@ -15,6 +15,7 @@ import msgspec
 from quart import Quart
 
 from thane.config.settings import Auth
+from thane.http.openapi.shape import Shape
 from thane.http.openapi.table import AREAS, NOTHING, TABLE, area, error_type
 from thane.http.openapi.told import HTML, JSON, SSE, Query, Told, Type
 
@@ -56,17 +57,27 @@ def found(app: Quart) -> Iterator[Route]:
 def describe(app: Quart, version: str, auth: Auth) -> Document:
     """The document, ready for JSON. It tells whether this Thane wants a key."""
     routes = sorted(found(app), key=lambda route: (list(AREAS).index(area(route.path, route.endpoint)), route.path))
-    types: dict[str, Any] = {}
+    bodies: dict[str, Any] = {}
+    answers: dict[str, Any] = {}
     for route in routes:
         told = TABLE.get(f"{route.method} {route.path}", NOTHING)
-        for each in (told.body, *_members(told.answer), error_type(area(route.path, route.endpoint))):
+        if told.body is not None:
+            bodies[str(told.body)] = told.body
+        for each in (*_members(told.answer), error_type(area(route.path, route.endpoint))):
             if each is not None:
-                types[str(each)] = each
+                answers[str(each)] = each
+    types = bodies | answers
     made, components = msgspec.json.schema_components(types.values(), schema_hook=_anything, ref_template=_REFERENCE)
     schemas: dict[str, Document] = dict(zip(types, made, strict=True))
-    sparse = {struct.__name__ for struct in _structs(types.values()) if struct.__struct_config__.omit_defaults}
+    asked, told_of = _structs(bodies.values()), _structs(answers.values())
+    named = {name: struct for struct in asked | told_of for name in _names(struct)}
     for name, schema in components.items():
-        _tell_as_written(schema, whole=name not in sparse)
+        struct = named[name]
+        _tell_as_written(schema, whole=not struct.__struct_config__.omit_defaults)
+        if struct not in told_of:
+            _tell_as_read(schema)
+        if issubclass(struct, Shape):
+            schema |= struct.between_fields
     paths: dict[str, dict[str, Any]] = {}
     for route in sorted(routes, key=lambda route: route.web_socket):
         methods = paths.setdefault(route.path, {})
@@ -102,7 +113,8 @@ def _operation(route: Route, schemas: dict[str, Document]) -> Document:
         "description": f"{_WEB_SOCKET}{route.text}" if route.web_socket else route.text,
     }
     parameters = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": kind}} for name, kind in route.types.items()
+        {"name": name, "in": "path", "required": True, "schema": {"type": kind, **told.path.get(name, {})}}
+        for name, kind in route.types.items()
     ]
     if parameters or told.query:
         operation["parameters"] = [*parameters, *map(_parameter, told.query)]
@@ -110,6 +122,8 @@ def _operation(route: Route, schemas: dict[str, Document]) -> Document:
         example = {"example": told.example} if told.example else {}
         content = {JSON: {"schema": schemas[str(told.body)]} | example}
         operation["requestBody"] = {"required": True, "content": content}
+    elif told.file:
+        operation["requestBody"] = {"required": True, "content": {told.file: {}}}
     refusal = {JSON: {"schema": schemas[str(error_type(where))]}}
     if where == "Dashboard":  # a person is told on a page
         refusal[HTML] = {"schema": {"type": "string"}}
@@ -125,8 +139,11 @@ def first_sentence(text: str) -> str:
 
 
 def _parameter(query: Query) -> Document:
-    schema = {"type": "array", "items": {"type": "string"}} if query.type == "array" else {"type": query.type}
-    return {"name": query.name, "in": "query", "description": query.meaning, "schema": schema}
+    schema: Document = {"type": query.type, **query.words}
+    if query.type == "array":
+        schema = {"type": "array", "items": {"type": "string", **query.words}}
+    may_be_none = {"required": True} if query.required else {"allowEmptyValue": True}
+    return {"name": query.name, "in": "query", "description": query.meaning, "schema": schema} | may_be_none
 
 
 def _responses(route: Route, told: Told, refusal: Document, schemas: dict[str, Document]) -> Document:
@@ -181,6 +198,11 @@ def _structs(types: Iterable[Any]) -> set[type[msgspec.Struct]]:
     return structs
 
 
+def _names(struct: type) -> tuple[str, str]:
+    """The names that msgspec may give a struct's schema: the short one, or where two have that, the long one."""
+    return struct.__name__, re.sub(r"[^a-zA-Z0-9.\-_]", "_", f"{struct.__module__}.{struct.__qualname__}")
+
+
 def _tell_as_written(schema: Document, *, whole: bool) -> None:
     """Times as RFC 3339, no defaults, and as required what is always there: everything, where `whole`."""
     for name, field in schema.get("properties", {}).items():
@@ -189,3 +211,23 @@ def _tell_as_written(schema: Document, *, whole: bool) -> None:
             field |= {"type": "string", "format": "date-time"}
     if whole and "properties" in schema:
         schema["required"] = list(schema["properties"])
+
+
+def _tell_as_read(schema: Document) -> None:
+    """What may be left out may be null as well."""
+    required = schema.get("required", ())
+    for name, field in schema.get("properties", {}).items():
+        if name not in required:
+            schema["properties"][name] = _or_null(field)
+
+
+def _or_null(schema: Document) -> Document:
+    """A schema that takes null too."""
+    told = {name: schema[name] for name in ("description",) if name in schema}
+    rest = {name: each for name, each in schema.items() if name not in told}
+    if not rest or rest.get("type") == "null" or None in rest.get("enum", ()):
+        return schema
+    members = rest["anyOf"] if set(rest) == {"anyOf"} else [rest]
+    if any(each.get("type") == "null" for each in members):
+        return schema
+    return {"anyOf": [*members, {"type": "null"}]} | told

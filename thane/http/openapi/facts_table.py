@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from thane.http.openapi.shape import Shape, about
-from thane.http.openapi.told import CURSOR, LIMIT, Query, Told
+import msgspec
+
+from thane.http.openapi.shape import Rule, Said, Shape, about
+from thane.http.openapi.told import CURSOR, LIMIT, Query, Told, one_of
+
+Moment = Annotated[float, msgspec.Meta(ge=0, lt=253_402_300_800)]
 
 
 class FactTold(Shape):
@@ -48,19 +52,32 @@ class FactWhole(FactTold):
 
 
 class FactRequest(Shape):
+    between_fields: ClassVar[Rule] = {
+        "anyOf": [
+            {"properties": {"scope": {"enum": ["house", None]}, "subject": {"maxLength": 0}}},
+            {
+                "required": ["scope", "subject"],
+                "properties": {
+                    "scope": {"enum": ["person", "conversation"]},
+                    "subject": {"type": "string", "minLength": 1},
+                },
+            },
+        ]
+    }
+
     category: Literal["user", "home", "device", "routine", "preference", "architecture"]
-    key: str
-    value: str
+    key: Annotated[Said, about("Its name; how long it may be says `facts.key_chars`.")]
+    value: Annotated[Said, about("How long it may be says `facts.value_chars`.")]
     scope: Literal["person", "conversation", "house"] = "house"
     subject: Annotated[str, about("The person, or the conversation's id; empty for the house.")] = ""
-    confidence: float = 1.0
-    valid_from: Annotated[float | None, about("Epoch seconds.")] = None
-    valid_until: Annotated[float | None, about("Epoch seconds.")] = None
+    confidence: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
+    valid_from: Annotated[Moment | None, about("Epoch seconds.")] = None
+    valid_until: Annotated[Moment | None, about("Epoch seconds.")] = None
 
 
 class FactCorrection(Shape):
-    value: str
-    valid_until: Annotated[float | None, about("Epoch seconds.")] = None
+    value: Said
+    valid_until: Annotated[Moment | None, about("Epoch seconds.")] = None
 
 
 _NONE = {404: "No such fact."}
@@ -71,7 +88,7 @@ _QUERY = (
     Query("category", "`user`, `home`, `device`, `routine`, `preference`, `architecture`."),
     Query("key", "Its name."),
     Query("source", "`person`, `model`, `extraction`, `import`."),
-    Query("state", "`current`, `superseded`, `forgotten` or `all`."),
+    one_of("state", "`current` if nothing is given.", "current", "superseded", "forgotten", "all"),
     LIMIT,
     CURSOR,
 )
@@ -96,7 +113,7 @@ FACTS: Mapping[str, Told] = {
     ),
     "DELETE /v1/facts/{fact_id}": Told(
         title="Forget a fact",
-        query=(Query("erase", "`true`: leave nothing of it."),),
+        query=(one_of("erase", "`true`: leave nothing of it.", "true", "false"),),
         statuses={204: "It is forgotten."},
         errors=_NONE,
     ),

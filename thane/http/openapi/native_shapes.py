@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
 from thane.events.encoding import EventFrame
 from thane.health.watch import Dependency
-from thane.http.openapi.shape import Object, Shape, about
+from thane.http.openapi.shape import Base64Image, Object, Rule, Said, Shape, about, form
 from thane.http.vitals import Process
 from thane.memory.records import ConversationRecord, TitleBy
 from thane.turn import Channel, FinishReason, Usage
@@ -18,11 +18,13 @@ type Think = bool | Literal["low", "medium", "high", "max"]
 
 
 class NativeChatRequest(Shape):
-    message: Annotated[str, about("What is said.")]
-    conversation_id: Annotated[str | None, about("The conversation to go on with; a new one without it.")] = None
+    message: Annotated[Said, about("What is said.")]
+    conversation_id: Annotated[
+        str | None, about("The conversation to go on with; a new one without it."), form("conversation-id")
+    ] = None
     stream: Annotated[bool | None, about("Answer piece by piece, as `text/event-stream`.")] = None
     model: Annotated[str | None, about("A profile or a model of `/v1/models`.")] = None
-    images: Annotated[tuple[str, ...] | None, about("Images as base64.")] = None
+    images: Annotated[tuple[Base64Image, ...] | None, about("Images as base64.")] = None
     think: Annotated[Think | None, about("Whether, or how much, the model is to think first.")] = None
     language: Annotated[str | None, about("BCP 47 tag of the language to answer in.")] = None
     area: Annotated[str | None, about("The area that the speaker is in.")] = None
@@ -71,7 +73,14 @@ class Conversations(Shape):
 
 
 class ConversationChange(Shape):
-    title: Annotated[str | None, about("What it is called from now on.")] = None
+    between_fields: ClassVar[Rule] = {
+        "anyOf": [
+            {"required": ["title"], "properties": {"title": {"type": "string", "pattern": r"\S"}}},
+            {"required": ["archived"], "properties": {"archived": {"type": "boolean"}}},
+        ]
+    }
+
+    title: Annotated[Said | None, about("What it is called from now on.")] = None
     archived: Annotated[bool | None, about("Whether it is left out of the list.")] = None
 
 

@@ -2,26 +2,64 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from thane.http.openapi.shape import Object, Shape, about
+import msgspec
+
+from thane.http.openapi.shape import Base64Image, Name, Object, Rule, Said, Shape, about, form
+
+_SOME_NAME: Rule = {"type": "string", "minLength": 1, "format": "model-name"}
 
 type Think = bool | Literal["low", "medium", "high", "max"]
 type Format = Literal["", "json"] | Object
-type KeepAlive = str | float
+type KeepAlive = Annotated[str, form("go-duration")] | float
 
-Model = Annotated[str, about("A name of `/api/tags`, in any case, with or without its tag.")]
+ModelName = Annotated[str, form("model-name")]
+Model = Annotated[ModelName, about("A name of `/api/tags`, in any case, with or without its tag.")]
 Streams = Annotated[bool | None, about("Answer line by line as NDJSON. True where it is left out.")]
 Load = Annotated[KeepAlive | None, about("Seconds, or a duration such as `5m`; negative means for ever.")]
-OptionsObject = Annotated[
-    Object | None, about("`temperature`, `top_p`, `top_k`, `seed`, `num_predict`, `num_ctx`, `stop` and so on.")
-]
 Answers = Annotated[Format | None, about("`json`, or a JSON Schema that the answer is to have.")]
 Thinks = Annotated[Think | None, about("Whether, or how much, the model is to think first.")]
-Images = Annotated[tuple[str, ...] | None, about("Images as base64.")]
+Images = Annotated[tuple[Base64Image, ...] | None, about("Images as base64.")]
 Sure = Annotated[bool | None, about("Tell how sure the model was of each token, where it tells that.")]
-Top = Annotated[int | None, about("How many likeliest tokens to tell at each place, 0 to 20.")]
+FewTokens = Annotated[int, msgspec.Meta(ge=0, le=20)]
+Top = Annotated[FewTokens | None, about("How many likeliest tokens to tell at each place, 0 to 20.")]
 Nanoseconds = Annotated[int, about("In nanoseconds.")]
+Cuts = Annotated[bool | None, about("Whether a prompt that is too long is cut, or else refused.")]
+Shifts = Annotated[bool | None, about("Whether an answer that fills the context goes on all the same.")]
+
+
+class OllamaOptions(Shape):
+    """What is asked of the model. Others are passed on as they are."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: float | None = None
+    min_p: float | None = None
+    typical_p: float | None = None
+    repeat_penalty: float | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    repeat_last_n: float | None = None
+    seed: Annotated[float | None, about("A whole number, which may be written as `7.0`; so are the other counts.")] = (
+        None
+    )
+    stop: Annotated[str | tuple[str, ...] | None, about("Where the answer is to end.")] = None
+    num_predict: Annotated[float | None, about("The most tokens of the answer; 0 and less: as many as there are.")] = (
+        None
+    )
+    num_ctx: float | None = None
+    num_keep: float | None = None
+    num_batch: float | None = None
+    num_gpu: float | None = None
+    main_gpu: float | None = None
+    num_thread: float | None = None
+    draft_num_predict: float | None = None
+    use_mmap: bool | None = None
+    use_mlock: bool | None = None
+    numa: bool | None = None
+    low_vram: bool | None = None
+    vocab_only: bool | None = None
 
 
 class OllamaError(Shape):
@@ -29,13 +67,12 @@ class OllamaError(Shape):
 
 
 class OllamaFunctionCall(Shape):
-    name: str
-    arguments: Object
-    index: int | None = None
+    name: str | None = None
+    arguments: Object | None = None
 
 
 class OllamaToolCall(Shape):
-    function: OllamaFunctionCall
+    function: OllamaFunctionCall | None = None
     id: str | None = None
 
 
@@ -44,20 +81,20 @@ class OllamaMessage(Shape):
     content: str | None = None
     thinking: str | None = None
     images: Images = None
-    tool_calls: tuple[OllamaToolCall, ...] | None = None
+    tool_calls: tuple[OllamaToolCall | None, ...] | None = None
     tool_name: Annotated[str | None, about("Which tool a message of role `tool` answers for.")] = None
     tool_call_id: str | None = None
 
 
 class OllamaFunction(Shape):
-    name: str
+    name: Name
     description: str | None = None
     parameters: Annotated[Object | None, about("A JSON Schema of type object.")] = None
 
 
 class OllamaTool(Shape):
     function: OllamaFunction
-    type: Literal["function"] | None = None
+    type: Annotated[Any, about("`function`; it is not looked at.")] = None
 
 
 class OllamaChatRequest(Shape):
@@ -68,14 +105,31 @@ class OllamaChatRequest(Shape):
     stream: Streams = None
     tools: Annotated[tuple[OllamaTool, ...] | None, about("Tools of the client; a call of one ends the answer.")] = None
     format: Answers = None
-    options: OptionsObject = None
+    options: OllamaOptions | None = None
     think: Thinks = None
     keep_alive: Load = None
-    truncate: Annotated[bool | None, about("Whether a prompt that is too long is cut, or else refused.")] = None
-    shift: Annotated[bool | None, about("Whether an answer that fills the context goes on all the same.")] = None
+    truncate: Cuts = None
+    shift: Shifts = None
     logprobs: Sure = None
     top_logprobs: Top = None
-    conversation_id: Annotated[str | None, about("Thane's own: which conversation this is.")] = None
+    conversation_id: Annotated[Any, about("Thane's own: which conversation this is. What is no id is ignored.")] = None
+
+
+class OllamaCalledFunction(Shape):
+    name: str
+    arguments: Object
+
+
+class OllamaCall(Shape):
+    id: str
+    function: OllamaCalledFunction
+
+
+class OllamaAnswerMessage(Shape):
+    role: Literal["assistant"]
+    content: str
+    thinking: str = ""
+    tool_calls: tuple[OllamaCall, ...] = ()
 
 
 class OllamaTopLogprob(Shape):
@@ -106,25 +160,34 @@ class OllamaEnd(Shape, kw_only=True):
 
 
 class OllamaChatAnswer(OllamaEnd, kw_only=True):
-    message: OllamaMessage
+    message: OllamaAnswerMessage
 
 
 class OllamaGenerateRequest(Shape):
+    between_fields: ClassVar[Rule] = {
+        "anyOf": [
+            {"properties": {"raw": {"enum": [False, None]}}},
+            {"properties": {"system": {"maxLength": 0}, "context": {"maxItems": 0}}},
+        ]
+    }
+
     model: Model
     prompt: Annotated[str | None, about("Without it a model is loaded or unloaded.")] = None
     system: str | None = None
     images: Images = None
     stream: Streams = None
     format: Answers = None
-    options: OptionsObject = None
+    options: OllamaOptions | None = None
     think: Thinks = None
     keep_alive: Load = None
-    truncate: Annotated[bool | None, about("Whether a prompt that is too long is cut, or else refused.")] = None
-    shift: Annotated[bool | None, about("Whether an answer that fills the context goes on all the same.")] = None
+    truncate: Cuts = None
+    shift: Shifts = None
     logprobs: Sure = None
     top_logprobs: Top = None
     context: Annotated[tuple[int, ...] | None, about("That of the answer to go on from.")] = None
-    raw: Annotated[bool | None, about("Give no `context`.")] = None
+    raw: Annotated[bool | None, about("Give no `context`, and take no `system` and none.")] = None
+    suffix: Annotated[Literal[""] | None, about("Not supported: a text is refused.")] = None
+    template: Annotated[Literal[""] | None, about("Not supported: a text is refused.")] = None
 
 
 class OllamaGenerateAnswer(OllamaEnd, kw_only=True):
@@ -134,12 +197,12 @@ class OllamaGenerateAnswer(OllamaEnd, kw_only=True):
 
 
 class OllamaEmbedRequest(Shape):
-    model: Model
+    model: Said
     input: Annotated[str | tuple[str, ...] | None, about("A text or several.")] = None
     dimensions: int | None = None
     truncate: bool | None = None
     keep_alive: Load = None
-    options: OptionsObject = None
+    options: Object | None = None
 
 
 class OllamaEmbedAnswer(Shape):
@@ -151,10 +214,10 @@ class OllamaEmbedAnswer(Shape):
 
 
 class OllamaEmbeddingsRequest(Shape):
-    model: Model
+    model: Said
     prompt: str | None = None
     keep_alive: Load = None
-    options: OptionsObject = None
+    options: Object | None = None
 
 
 class OllamaEmbeddingsAnswer(Shape):
@@ -201,18 +264,25 @@ class OllamaLoaded(Shape):
 class OllamaName(Shape):
     """A model by its name. Older clients say `name`, which is read where there is no `model`."""
 
-    model: Model
-    name: Annotated[str | None, about("The older word for `model`.")] = None
+    between_fields: ClassVar[Rule] = {
+        "anyOf": [
+            {"required": ["model"], "properties": {"model": _SOME_NAME}},
+            {"required": ["name"], "properties": {"model": {"enum": ["", None]}, "name": _SOME_NAME}},
+        ]
+    }
+
+    model: Annotated[ModelName | None, about("A name of `/api/tags`, in any case, with or without its tag.")] = None
+    name: Annotated[ModelName | None, about("The older word for `model`.")] = None
 
 
 class OllamaPullRequest(OllamaName):
     stream: Streams = None
-    insecure: Annotated[bool | None, about("Has no effect.")] = None
+    insecure: Annotated[Any, about("Has no effect.")] = None
 
 
 class OllamaCopyRequest(Shape):
-    source: str
-    destination: str | None = None
+    source: str | None = None
+    destination: Annotated[Any, about("Has no effect.")] = None
 
 
 class OllamaShown(Shape):

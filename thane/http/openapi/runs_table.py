@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from thane.conversations.live import LiveRun
 from thane.http.openapi import native_shapes as native
 from thane.http.openapi.shape import Object, Shape, about
-from thane.http.openapi.told import CURSOR, LIMIT, Query, Told
+from thane.http.openapi.told import CURSOR, LIMIT, Query, Told, moment, one_of
 from thane.memory.facts import Use
-from thane.memory.records import RunRecord
-from thane.turn import ToolSpec
+from thane.memory.records import RunRecord, RunState
+from thane.turn import Channel, ToolSpec
 
 
 class RunTold(RunRecord, frozen=True, kw_only=True):
@@ -80,12 +80,12 @@ RUNS: Mapping[str, Told] = {
             LIMIT,
             CURSOR,
             Query("conversation_id", "Only those of this conversation."),
-            Query("channel", "Only those that came through `owu`, `ha` or `api`."),
-            Query("state", "Only those that are `queued`, `running`, `done`, `failed`, `cancelled` or `interrupted`."),
+            one_of("channel", "Only those that came through it.", *get_args(Channel.__value__)),
+            one_of("state", "Only those in this state.", *get_args(RunState.__value__)),
             Query("model", "Only those that this model answered."),
             Query("parent_run_id", "Only those that this run started."),
-            Query("since", "Only those that started at this time (RFC 3339) or later."),
-            Query("until", "Only those that started at this time or before."),
+            moment("since", "Only those that started at this time or later."),
+            moment("until", "Only those that started at this time or before."),
         ),
     ),
     "GET /v1/runs/{run_id}": Told(title="Look at a run", answer=(RunTold, LiveRunTold), errors=_NO_RUN),

@@ -7,49 +7,47 @@ A route that is not here is in the document all the same; tests/http/openapi hol
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
+from thane.events.event import KINDS
 from thane.health.watch import HealthReport
+from thane.http.native.telemetry import MOST_HOURS
+from thane.http.openapi import anthropic_shapes as anthropic
 from thane.http.openapi import native_shapes as native
 from thane.http.openapi import ollama_shapes as ollama
-from thane.http.openapi import v1_shapes as v1
 from thane.http.openapi.archive_table import ARCHIVE
 from thane.http.openapi.checkpoint_table import CHECKPOINTS
 from thane.http.openapi.facts_table import FACTS
 from thane.http.openapi.router_table import ROUTER
 from thane.http.openapi.runs_table import RUNS
-from thane.http.openapi.told import LIMIT, MARKDOWN, NDJSON, SSE, Query, Told, Type
+from thane.http.openapi.told import CURSOR, LIMIT, MARKDOWN, SSE, Query, Told, Type, count, moment, one_of
+from thane.http.openapi.wire_table import OLLAMA, V1
+from thane.journal.line import NAMES
+from thane.ledger.usage import GROUPS
 from thane.loops.status import LoopStatus
 from thane.memory.records import ConversationRecord
+from thane.turn import Channel
 
-_LATEST = "thane:latest"
-_HELLO = {"model": _LATEST, "messages": [{"role": "user", "content": "hello"}]}
-_EVENTS = tuple(
-    Query(name, f"Only these: {what}.", "array")
-    for name, what in {
-        "source": "parts of Thane that events come from",
-        "kind": "kinds of events",
-        "loop_id": "loops",
-        "conversation_id": "conversations",
-        "run_id": "runs",
-    }.items()
+_EVENTS = (
+    Query("source", "Only these parts of Thane that events come from.", "array", {"enum": list(KINDS)}),
+    Query("kind", "Only these kinds.", "array", {"enum": sorted({each for kinds in KINDS.values() for each in kinds})}),
+    Query("loop_id", "Only these loops.", "array"),
+    Query("conversation_id", "Only these conversations.", "array"),
+    Query("run_id", "Only these runs.", "array"),
 )
-_SINCE = Query("since", "First what came after the event of this number.", "integer")
-_NOT_MADE = {501: "No model makes embeddings."}
+_NUMBER = {"minimum": 0, "maximum": 10**18 - 1}
+_SINCE = Query("since", "First what came after the event of this number.", "integer", _NUMBER)
 _NO_CONVERSATION = {404: "No such conversation."}
-_NO_MODEL = {404: "No such model."}
 _LOOPS = Told(title="List the loops", answer=tuple[LoopStatus, ...])
 _LOOP_STREAM = Told(title="Follow the loops", streams=SSE)
 _NO_LOOP = {404: "No such loop."}
 _NO_INDEX = {503: "No lines are kept (`logging.index_rows` is 0)."}
 _LINES = (
-    Query("level", "Least level: `trace`, `debug`, `info`, `warning`, `error`."),
+    one_of("level", "Least level.", *NAMES.values()),
     LIMIT,
-    Query("before", "The `next` of the page before."),
+    Query("before", "The `next` of the page before.", "integer", _NUMBER),
 )
 _SYSTEM_LINES = (Query("run_id", "Only those of this run."), Query("requests", "`1`: those about requests too."))
-_SHUT = {501: "Always."}
-_NO_CLOUD = {403: "Always."}
 _OPEN_SOCKET = {101: "The WebSocket is open."}
 
 _BUSY = {409: "A turn of the conversation goes on."}
@@ -87,10 +85,13 @@ OWN: Mapping[str, Told] = {
         title="Read what was used and spent",
         answer=native.UsageAnswer,
         query=(
-            Query("hours", "How far back, 24 if nothing is given."),
             Query(
-                "group_by", "model (if nothing is given), provider, channel, conversation, profile, role, hour or day."
+                "hours",
+                "How far back, 24 if nothing is given.",
+                "number",
+                {"exclusiveMinimum": 0, "maximum": MOST_HOURS},
             ),
+            one_of("group_by", "By what, `model` if nothing is given.", *GROUPS),
             Query("conversation_id", "Only this conversation."),
         ),
     ),
@@ -106,21 +107,21 @@ OWN: Mapping[str, Told] = {
         answer=native.Conversations,
         query=(
             Query("ids", "Only these.", "array"),
-            Query("channel", "Only those of this channel: owu, ha or api."),
+            one_of("channel", "Only those of this channel.", *get_args(Channel.__value__)),
             Query("user", "Only those of this user, by the name that is shown."),
             Query("area", "Only those that were begun in this area."),
             Query("q", "Only those whose title, or what was said in them, has this in it."),
-            Query("updated_after", "Only those spoken in since then: RFC 3339 or epoch seconds."),
-            Query("updated_before", "Only those not spoken in since then."),
-            Query("created_after", "Only those begun since then."),
-            Query("created_before", "Only those begun before then."),
-            Query("min_messages", "Only those with so many messages or more.", "integer"),
-            Query("max_messages", "Only those with so many messages at most.", "integer"),
-            Query("archived", "false (if nothing is given), true or all."),
-            Query("sort", "updated (if nothing is given), created, title or messages."),
-            Query("order", "desc (if nothing is given) or asc."),
+            moment("updated_after", "Only those spoken in since then."),
+            moment("updated_before", "Only those not spoken in since then."),
+            moment("created_after", "Only those begun since then."),
+            moment("created_before", "Only those begun before then."),
+            count("min_messages", "Only those with so many messages or more."),
+            count("max_messages", "Only those with so many messages at most."),
+            one_of("archived", "`false` if nothing is given.", "false", "true", "all"),
+            one_of("sort", "`updated` if nothing is given.", "updated", "created", "title", "messages"),
+            one_of("order", "`desc` if nothing is given.", "desc", "asc"),
             LIMIT,
-            Query("cursor", "The `next` of the page before."),
+            CURSOR,
         ),
     ),
     "GET /v1/conversations/{conversation_id}": Told(
@@ -140,7 +141,7 @@ OWN: Mapping[str, Told] = {
         title="Export a conversation",
         answer=native.Conversation,
         streams=MARKDOWN,
-        query=(Query("format", "markdown (if nothing is given), md or json."),),
+        query=(one_of("format", "`markdown` if nothing is given.", "markdown", "md", "json"),),
         errors=_NO_CONVERSATION,
     ),
     "POST /v1/conversations/{conversation_id}/messages": Told(
@@ -188,8 +189,8 @@ OWN: Mapping[str, Told] = {
         answer=native.EventPage,
         query=(
             *_EVENTS,
-            Query("since", "The first after the event of this number.", "integer"),
-            Query("before", "Only what came before the event of this number.", "integer"),
+            Query("since", "The first after the event of this number.", "integer", _NUMBER),
+            Query("before", "Only what came before the event of this number.", "integer", _NUMBER),
             LIMIT,
         ),
     ),
@@ -202,122 +203,6 @@ OWN: Mapping[str, Told] = {
         statuses={200: "It does.", 503: "The shutdown has begun, or nothing can be stored."},
     ),
     "GET /openapi.json": Told(title="Describe this API", answer=dict[str, Any]),
-}
-
-V1: Mapping[str, Told] = {
-    "POST /v1/chat/completions": Told(
-        title="Chat", body=v1.ChatCompletionRequest, answer=v1.ChatCompletion, streams=SSE, example=_HELLO
-    ),
-    "POST /v1/completions": Told(
-        title="Complete a text",
-        body=v1.CompletionRequest,
-        answer=v1.Completion,
-        streams=SSE,
-        example={"model": _LATEST, "prompt": "hello"},
-    ),
-    "POST /v1/responses": Told(
-        title="Make a response",
-        body=v1.ResponseRequest,
-        answer=v1.ResponseAnswer,
-        streams=SSE,
-        example={"model": _LATEST, "input": "hello"},
-    ),
-    "GET /v1/responses/{response_id}": Told(
-        title="Read a response", answer=v1.ResponseAnswer, errors={404: "No such response."}
-    ),
-    "POST /v1/embeddings": Told(
-        title="Make embeddings",
-        body=v1.EmbeddingRequest,
-        answer=v1.Embeddings,
-        errors=_NOT_MADE,
-        example={"model": _LATEST, "input": ["kitchen", "garden"]},
-    ),
-    "GET /v1/models": Told(title="List the models", answer=v1.ModelList),
-    "GET /v1/models/{model_id}": Told(title="Look at a model", answer=v1.ListedModel, errors=_NO_MODEL),
-    "POST /v1/messages": Told(
-        title="Chat",
-        body=v1.MessagesRequest,
-        answer=v1.MessagesAnswer,
-        streams=SSE,
-        example={**_HELLO, "max_tokens": 500},
-    ),
-    "POST /v1/messages/count_tokens": Told(
-        title="Count tokens", body=v1.MessagesRequest, answer=v1.TokenCount, example=_HELLO
-    ),
-}
-
-OLLAMA: Mapping[str, Told] = {
-    "POST /api/chat": Told(
-        title="Chat", body=ollama.OllamaChatRequest, answer=ollama.OllamaChatAnswer, streams=NDJSON, example=_HELLO
-    ),
-    "POST /api/generate": Told(
-        title="Answer a prompt",
-        body=ollama.OllamaGenerateRequest,
-        answer=ollama.OllamaGenerateAnswer,
-        streams=NDJSON,
-        example={"model": _LATEST, "prompt": "hello", "stream": False},
-    ),
-    "POST /api/embed": Told(
-        title="Make embeddings",
-        body=ollama.OllamaEmbedRequest,
-        answer=ollama.OllamaEmbedAnswer,
-        errors=_NOT_MADE,
-        example={"model": _LATEST, "input": ["kitchen", "garden"]},
-    ),
-    "POST /api/embeddings": Told(
-        title="Make one embedding",
-        body=ollama.OllamaEmbeddingsRequest,
-        answer=ollama.OllamaEmbeddingsAnswer,
-        errors=_NOT_MADE,
-        example={"model": _LATEST, "prompt": "kitchen"},
-    ),
-    "GET /api/version": Told(title="Ask for Ollama's version", answer=ollama.OllamaVersion),
-    "GET /api/tags": Told(title="List the models", answer=ollama.OllamaTags),
-    "GET /api/ps": Told(title="List what is ready", answer=ollama.OllamaLoaded),
-    "POST /api/show": Told(
-        title="Look at a model",
-        body=ollama.OllamaName,
-        answer=ollama.OllamaShown,
-        errors=_NO_MODEL,
-        example={"model": _LATEST},
-    ),
-    "POST /api/pull": Told(
-        title="Pull a model",
-        body=ollama.OllamaPullRequest,
-        answer=ollama.OllamaStatus,
-        streams=NDJSON,
-        errors=_NO_MODEL,
-        example={"model": _LATEST},
-    ),
-    "POST /api/push": Told(
-        title="Push a model", body=ollama.OllamaName, statuses={}, errors=_SHUT, example={"model": _LATEST}
-    ),
-    "POST /api/create": Told(
-        title="Create a model", body=ollama.OllamaName, statuses={}, errors=_SHUT, example={"model": "mine"}
-    ),
-    "POST /api/copy": Told(
-        title="Copy a model",
-        body=ollama.OllamaCopyRequest,
-        statuses={},
-        errors={**_NO_MODEL, **_SHUT},
-        example={"source": _LATEST, "destination": "mine"},
-    ),
-    "DELETE /api/delete": Told(
-        title="Delete a model",
-        body=ollama.OllamaName,
-        statuses={},
-        errors={**_NO_MODEL, **_SHUT},
-        example={"model": _LATEST},
-    ),
-    "HEAD /api/blobs/{digest}": Told(title="Look for a file", statuses={}, errors={404: "Always."}),
-    "POST /api/blobs/{digest}": Told(title="Store a file", statuses={}, errors=_SHUT),
-    "POST /api/me": Told(title="Ask who is signed in", statuses={}, errors=_NO_CLOUD),
-    "POST /api/signout": Told(title="Sign out", statuses={}, errors=_NO_CLOUD),
-    "DELETE /api/user/keys/{key}": Told(title="Take away a key", statuses={}, errors=_NO_CLOUD),
-    "POST /api/experimental/web_search": Told(title="Search the web", statuses={}, errors=_NO_CLOUD),
-    "POST /api/experimental/web_fetch": Told(title="Fetch a page", statuses={}, errors=_NO_CLOUD),
-    "GET /api/experimental/model-recommendations": Told(title="Ask which models to get"),
-    "GET /api/status": Told(title="Ask for the cloud", answer=ollama.OllamaCloudStatus),
 }
 
 TABLE: Mapping[str, Told] = {
@@ -392,4 +277,4 @@ def area(path: str, endpoint: str) -> str:
 
 def error_type(where: str) -> Type:
     """The shape of errors in an area."""
-    return {"Anthropic": v1.AnthropicError, "Ollama": ollama.OllamaError}.get(where, native.Error)
+    return {"Anthropic": anthropic.AnthropicError, "Ollama": ollama.OllamaError}.get(where, native.Error)
