@@ -24,7 +24,7 @@ MAY: dict[str, str] = {
     "wire": "",
     "memory": "storage",
     "journal": "storage",
-    "ledger": "storage",
+    "ledger": "storage models.embeddings models.provider",
     "events": "storage",
     "brain": "home",
     "tools": "home memory",

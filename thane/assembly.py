@@ -32,6 +32,7 @@ from thane.http.server import Server
 from thane.ids import Ids
 from thane.journal.index import Journal, open_journal
 from thane.journal.line import Lines
+from thane.ledger.counted_embedder import CountedEmbedder
 from thane.ledger.ledger import open_ledger
 from thane.ledger.pricing import PriceList
 from thane.ledger.unpriced import unpriced_warning
@@ -134,7 +135,8 @@ class Builder:
         catalogue = await self._open_models(home, tools)
         embedder = await self._open_embedder(catalogue)
         if embedder is not None and settings.embeddings.enabled:
-            facts.understand(settings.embeddings.model, partial(meanings, embedder, settings.embeddings.model))
+            counted = CountedEmbedder(embedder, ledger, self._clock, self._ids, task="fact_meaning")
+            facts.understand(settings.embeddings.model, partial(meanings, counted, settings.embeddings.model))
         health = Health(settings.health, self._clock, bus, self._random)
         room = Room(
             database, _database_path(settings), settings.storage, events=bus, told=partial(health.mark, DATABASE)
@@ -281,13 +283,17 @@ class Builder:
     async def _open_embedder(self, catalogue: Catalogue) -> Embedder | None:
         """The model server that makes embeddings: the one that answers, or the one that is named for them."""
         settings = self._settings
+        if settings.embeddings.provider:
+            named = catalogue.get(settings.embeddings.provider)
+            return named if isinstance(named, Embedder) else None
         url = settings.embeddings.baseurl or settings.models.ollama_url
         for server in model_servers(settings):
             answering = catalogue.get(server.name)
             if server.type == "ollama" and server.url == url and isinstance(answering, Embedder):
                 return answering
         if not settings.embeddings.enabled:
-            return None
+            others = (catalogue.get(server.name) for server in model_servers(settings))
+            return next((other for other in others if isinstance(other, Embedder)), None)
         return await self._stack.enter_async_context(
             open_ollama(url, settings.models, self._ids, source=self._random, name=EMBEDDINGS)
         )
@@ -296,7 +302,7 @@ class Builder:
 def _model_servers(settings: Settings) -> set[str]:
     """The URLs that will be asked."""
     urls = {server.url for server in model_servers(settings)}
-    if settings.embeddings.enabled:
+    if settings.embeddings.enabled and not settings.embeddings.provider:
         urls.add(settings.embeddings.baseurl or settings.models.ollama_url)
     return urls
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from thane.config import load as loading
-from thane.config.servers import default_provider, model_servers
+from thane.config.servers import default_provider, local_providers, model_servers
 from thane.config.settings import Anthropic, AvailableModel, ModelProvider, Models, Settings
 from thane.errors import ConfigurationError
 
@@ -150,3 +150,23 @@ def test_secrets_are_not_in_what_settings_look_like():
     text = repr(Settings(models=Models(providers=(provider,)), anthropic=Anthropic(api_key="sk-also")))
     for secret in ("sk-secret", "9f", "sk-also"):
         assert secret not in text
+
+
+def test_embeddings_are_made_by_a_provider_that_has_them():
+    assert "lan" == parse(f"{LAN}\nembeddings: {{provider: lan}}\n").embeddings.provider
+    for name, told in (("wan", "there is no provider `wan`"), ("cloud", "type `anthropic`, which has no embeddings")):
+        assert told in "".join(wrong(f"{LAN}\nembeddings: {{provider: {name}}}\n"))
+
+
+def test_a_provider_is_in_this_house_by_where_it_is_whatever_its_name_is():
+    assert {"embedded", "lan", "embeddings"} == local_providers(parse(LAN))
+    moved = "models: {default: a, providers: [{name: ollama, type: ollama, url: 'https://api.example.com'}]}"
+    assert {"embedded", "embeddings"} == local_providers(parse(moved))
+
+
+LAN = """
+models:
+  providers:
+    - {name: lan, type: openai, url: "http://10.0.0.2:1"}
+    - {name: cloud, type: anthropic, api_key: sk-secret}
+"""

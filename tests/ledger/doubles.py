@@ -28,6 +28,9 @@ class FakeLedger(NoAccounts):
     def note(self, run_id: str, entries: Sequence[LedgerEntry], going_on: LedgerEntry | None) -> None:
         self.noted.append(([entry.place for entry in entries], going_on.place if going_on else None))
 
+    def stop(self, *_args: object) -> str:
+        return ""
+
     async def record(self, entry: LedgerEntry) -> LedgerEntry:
         return self.charge(entry)
 

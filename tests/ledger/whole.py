@@ -28,6 +28,7 @@ from thane.http.native.app import build_native
 from thane.http.ollama.app import build_ollama
 from thane.http.rooms import Rooms
 from thane.http.site import ASGIApp
+from thane.models.catalogue import Catalogue
 from thane.testing.serving import Answer, Served, serving
 
 MODEL = "qwen3:4b"
@@ -53,8 +54,9 @@ def settings_for(path: Path, url: str, **more: Any) -> Settings:
 class Whole:
     """Both listeners, and the rooms behind them."""
 
-    def __init__(self, rooms: Rooms, native: Served, ollama: Served) -> None:
+    def __init__(self, rooms: Rooms, catalogue: Catalogue, native: Served, ollama: Served) -> None:
         self.rooms = rooms
+        self.catalogue = catalogue
         self.native = native
         self.ollama = ollama
 
@@ -82,4 +84,4 @@ async def open_whole(settings: Settings) -> AsyncGenerator[Whole]:
         built = await Builder(stack, settings, SystemClock(), random.Random()).build()
         native = await stack.enter_async_context(serving(cast("ASGIApp", build_native(built.rooms))))
         ollama = await stack.enter_async_context(serving(cast("ASGIApp", build_ollama(built.rooms))))
-        yield Whole(built.rooms, native, ollama)
+        yield Whole(built.rooms, built.catalogue, native, ollama)

@@ -97,6 +97,7 @@ def server_problems(settings: Settings) -> Iterator[tuple[str, str]]:
     if _unsendable(settings.anthropic.api_key):
         yield "anthropic.api_key", "it has characters that cannot be sent; is there a line break in it?"
     yield from _unknown_providers(settings)
+    yield from _no_embedder(settings)
 
 
 def _address_problems(where: str, provider: ModelProvider, settings: Settings) -> Iterator[tuple[str, str]]:
@@ -119,6 +120,15 @@ def _unknown_providers(settings: Settings) -> Iterator[tuple[str, str]]:
         near = difflib.get_close_matches(model.provider, names, n=1, cutoff=0.5)
         hint = f"did you mean `{near[0]}`?" if near else "add it to models.providers"
         yield f"models.available[{index}].provider", f"there is no provider `{model.provider}`; {hint}"
+
+
+def _no_embedder(settings: Settings) -> Iterator[tuple[str, str]]:
+    name = settings.embeddings.provider
+    server = next((each for each in model_servers(settings) if each.name == name), None)
+    if name and server is None:
+        yield "embeddings.provider", f"there is no provider `{name}`; add it to models.providers"
+    elif server is not None and server.type == ANTHROPIC:
+        yield "embeddings.provider", f"`{name}` is of type `anthropic`, which has no embeddings"
 
 
 def _unsendable(text: str) -> bool:

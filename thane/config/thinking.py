@@ -76,6 +76,8 @@ class Embeddings(Section, frozen=True):
     """Make embeddings with `model`, also where a request asks one of Thane's own names for them."""
     model: str = "nomic-embed-text"
     """The model that makes them, by its name at the model server."""
+    provider: str = ""
+    """The provider that has it, of type `ollama` or `openai`; empty is the Ollama server of `baseurl`."""
     baseurl: str = ""
     """Where the Ollama server that has it listens; empty is `models.ollama_url`."""
 

@@ -45,6 +45,9 @@ DEFAULT_PRICES: Mapping[str, Price] = {
     "gpt-5": _plain(1.25, 10, 0.125),
     "gpt-5-mini": _plain(0.25, 2, 0.025),
     "gpt-5-nano": _plain(0.05, 0.4, 0.005),
+    "text-embedding-3-small": _plain(0.02, 0),
+    "text-embedding-3-large": _plain(0.13, 0),
+    "text-embedding-ada-002": _plain(0.1, 0),
     "o3": _plain(2, 8, 0.5),
     "o4-mini": _plain(1.1, 4.4, 0.275),
 }

@@ -161,9 +161,9 @@ class Ledger:
         return entry
 
     def post(self, entry: LedgerEntry) -> None:
-        """The same without waiting, for a call that was cut off."""
+        """The same without waiting, for a call that was cut off, or that Thane makes for itself."""
         entry = self.charge(entry)
-        self._database.post(self.keep(entry.run_id, (entry,)))
+        self._database.later(self.keep(entry.run_id, (entry,)))
 
     def close(self, run_id: str) -> None:
         """The run has ended: its budget is needed no more."""

@@ -10,7 +10,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from thane.ids import Ids
+from thane.models import openai_embeddings
 from thane.models.counts import counted
+from thane.models.embeddings import Embeddings, EmbedRequest
 from thane.models.openai_format import CompletionReader, encode_request
 from thane.models.provider import ModelInfo, ModelRequest, ModelStream
 from thane.models.server import Server, ServerStatistics
@@ -83,6 +85,22 @@ class OpenAIProvider:
         if not body:
             return ()
         return tuple(self._describe(entry) for entry in self._server.decode(body, _Models).data if entry.id)
+
+    async def embed(self, request: EmbedRequest) -> Embeddings:
+        """See `Embedder.embed`. The first-token time-out bounds it: the model may have to be loaded."""
+        body = await self._server.ask(
+            "POST",
+            openai_embeddings.PATH,
+            openai_embeddings.encode(request),
+            headers=self._key,
+            model=request.model,
+            seconds=self._server.first_seconds,
+        )
+        try:
+            return openai_embeddings.decode(body, request)
+        except msgspec.DecodeError as error:
+            text = "The model server sent something that is no embedding."
+            raise self._server.failures.error(text, temporary=False) from error
 
     def _describe(self, entry: _Entry) -> ModelInfo:
         meta = entry.meta or _Meta()

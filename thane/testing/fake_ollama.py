@@ -25,7 +25,16 @@ from typing import Any
 import trio
 
 from thane.models.embeddings import normalised
-from thane.testing.fake_server import Connection, FakeModel, FakeServer, Request, as_json, serving_fake, whole
+from thane.testing.fake_server import (
+    Connection,
+    FakeModel,
+    FakeServer,
+    Request,
+    as_json,
+    serving_fake,
+    vector_of,
+    whole,
+)
 from thane.testing.ollama_script import OllamaLines
 from thane.testing.script import Format, Reply, Say, Step, Stop, Wait
 
@@ -93,11 +102,6 @@ class FakeOllama(FakeServer):
 def _same(name: str, other: str) -> bool:
     """Whether both name one model: the tag `latest` may be left out."""
     return name.removesuffix(":latest") == other.removesuffix(":latest")
-
-
-def vector_of(text: str) -> tuple[float, ...]:
-    """What the server gives for a text: its length, its spaces, and 1."""
-    return float(len(text)), float(text.count(" ")), 1.0
 
 
 def _tags_entry(model: FakeModel) -> JSON:

@@ -1,4 +1,5 @@
-"""A scripted OpenAI-compatible server, as `fake_ollama` is one of Ollama's: `/v1/chat/completions`, `/v1/models`."""
+"""A scripted OpenAI-compatible server, as `fake_ollama` is one of Ollama's: `/v1/chat/completions`, `/v1/embeddings`,
+`/v1/models`."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from thane.testing.fake_server import FakeModel, FakeServer, Request, as_json, serving_fake
+from thane.testing.fake_server import FakeModel, FakeServer, Request, as_json, serving_fake, vector_of
 from thane.testing.openai_script import OpenAILines
 from thane.testing.script import Format, Reply
 
@@ -30,6 +31,8 @@ class FakeOpenAI(FakeServer):
         return {"error": {"message": message, "type": "invalid_request_error", "code": status}}
 
     def fixed(self, request: Request) -> bytes:
+        if request.path == "/v1/embeddings":
+            return self._embedded(request.body)
         if request.path != "/v1/models":
             return as_json(404, {"detail": "Not Found"})
         entries = [
@@ -37,6 +40,24 @@ class FakeOpenAI(FakeServer):
             for model in self.models
         ]
         return as_json(200, {"object": "list", "data": entries})
+
+    def _embedded(self, body: JSON) -> bytes:
+        """The vectors of `vector_of`, the last first: what order they are in is told by `index`."""
+        model = next((each for each in self.models if each.name == body["model"]), None)
+        if model is None or "embedding" not in model.capabilities:
+            said = "does not exist" if model is None else "makes no embeddings"
+            return as_json(404 if model is None else 400, self.error(404, f"The model `{body['model']}` {said}."))
+        data = [
+            {"object": "embedding", "index": index, "embedding": vector_of(text)}
+            for index, text in enumerate(body["input"])
+        ]
+        counts = self.counted(model.name)
+        tokens = sum(map(len, body["input"]))
+        counts.calls += 1
+        counts.finished += 1
+        counts.input_tokens += tokens
+        usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+        return as_json(200, {"object": "list", "data": data[::-1], "model": model.name, "usage": usage})
 
 
 @asynccontextmanager

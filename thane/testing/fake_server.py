@@ -281,6 +281,11 @@ async def _play(plan: Plan, stream: trio.abc.Stream, counts: Counts) -> bool:
     return True
 
 
+def vector_of(text: str) -> tuple[float, ...]:
+    """The embedding that a fake server has for a text: its length, its spaces, and 1."""
+    return float(len(text)), float(text.count(" ")), 1.0
+
+
 def as_json(status: int, value: object, **headers: str) -> bytes:
     """A whole answer of JSON."""
     return whole(status, msgspec.json.encode(value), "application/json; charset=utf-8", headers)
