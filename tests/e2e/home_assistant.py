@@ -7,7 +7,6 @@ that has Home Assistant), else made with a Python found by uv or unpacked from a
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Generator
@@ -23,11 +22,8 @@ import msgspec
 import trio
 from trio_websocket import open_websocket
 
+from tests.e2e.installed import ROOT, environment, run
 from tests.e2e.program import end, fetch, free_port, wait_until
-
-ROOT = Path(__file__).parents[2]
-PINS = Path(__file__).with_name("home-assistant.txt")
-CACHE = ROOT / ".cache" / "home-assistant"
 
 CONFIGURATION = """
 homeassistant:
@@ -54,32 +50,22 @@ demo:
 """
 
 
-def environment() -> Path:
-    """The virtual environment that has Home Assistant, made if need be (a minute or two)."""
-    if given := os.environ.get("THANE_E2E_HOME_ASSISTANT"):
-        return Path(given)
-    venv = CACHE / "venv"
-    stamp = venv / "installed.txt"
-    if stamp.is_file() and stamp.read_text() == PINS.read_text():
-        return venv
-    CACHE.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["uv", "venv", "--quiet", "--clear", "--python", _python(), str(venv)], check=True, cwd=CACHE)
-    subprocess.run(
-        ["uv", "pip", "install", "--quiet", "--no-deps", "--python", str(venv / "bin/python"), "-r", str(PINS)],
-        check=True,
-        cwd=CACHE,
+def _install(venv: Path, pins: Path) -> None:
+    folder = venv.parent
+    run("uv", "venv", "--quiet", "--clear", "--python", _python(folder), venv, folder=folder)
+    run(
+        *("uv", "pip", "install", "--quiet", "--no-deps", "--python", venv / "bin/python", "-r", pins),
+        folder=folder,
     )
-    stamp.write_text(PINS.read_text())
-    return venv
 
 
-def _python() -> str:
-    """A Python of at least 3.14.2."""
+def _python(folder: Path) -> str:
+    """A Python of at least 3.14.2; from an archive it is unpacked into `folder`."""
     archives = sorted((ROOT.parent / "shared" / "home-assistant").glob("python-3.14*.tar.xz"))
     if archives and shutil.which("python3.14") is None:
-        if not (CACHE / "python").is_dir():
-            subprocess.run(["tar", "-C", str(CACHE), "-xJf", str(archives[-1])], check=True)
-        return str(CACHE / "python/bin/python3.14")
+        if not (folder / "python").is_dir():
+            run("tar", "-xJf", archives[-1], folder=folder)
+        return str(folder / "python/bin/python3.14")
     return ">=3.14.2"
 
 
@@ -197,7 +183,7 @@ def speech(answer: dict[str, Any]) -> str:
 @contextmanager
 def running(folder: Path) -> Generator[HomeAssistant]:
     """Start Home Assistant in `folder`, make an owner, and stop it at the end."""
-    venv, port = environment(), free_port()
+    venv, port = environment("home-assistant", _install), free_port()
     (folder / ".storage").mkdir(parents=True)
     (folder / "configuration.yaml").write_text(CONFIGURATION.format(port=port))
     # Only the owner is left to be made: the other steps would ask services on the internet.

@@ -6,41 +6,28 @@ installed with pip, which builds it: that needs a compiler and takes some minute
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.e2e.installed import environment, run
 from tests.e2e.program import end, fetch, free_port, wait_until
 
-ROOT = Path(__file__).parents[2]
-PINS = Path(__file__).with_name("llama-cpp.txt")
-CACHE = ROOT / ".cache" / "llama-cpp"
 MODEL = "tiny"
 
 
-def environment() -> Path:
-    """The virtual environment that has the server, made if need be."""
-    if given := os.environ.get("THANE_E2E_LLAMA_CPP"):
-        return Path(given)
-    venv = CACHE / "venv"
-    stamp = venv / "installed.txt"
-    if stamp.is_file() and stamp.read_text() == PINS.read_text():
-        return venv
-    CACHE.mkdir(parents=True, exist_ok=True)
-    subprocess.run([sys.executable, "-m", "venv", "--clear", str(venv)], check=True)
-    pip = [str(venv / "bin/python"), "-m", "pip", "install", "--quiet", "-r", str(PINS)]
-    subprocess.run(pip, check=True, cwd=CACHE, env=os.environ | {"CMAKE_ARGS": "-DGGML_NATIVE=OFF -DLLAVA_BUILD=OFF"})
-    stamp.write_text(PINS.read_text())
-    return venv
+def _install(venv: Path, pins: Path) -> None:
+    run(sys.executable, "-m", "venv", "--clear", venv, folder=venv.parent)
+    pip = (venv / "bin/python", "-m", "pip", "install", "--quiet", "-r", pins)
+    run(*pip, folder=venv.parent, CMAKE_ARGS="-DGGML_NATIVE=OFF -DLLAVA_BUILD=OFF")
 
 
 @contextmanager
 def running(folder: Path) -> Generator[str]:
     """URL of a llama.cpp server that has the model `MODEL`: random weights, 65,536 tokens of context."""
-    python, port = str(environment() / "bin/python"), free_port()
+    python, port = str(environment("llama-cpp", _install) / "bin/python"), free_port()
     folder.mkdir(parents=True, exist_ok=True)
     path, log = folder / "tiny.gguf", folder / "llama-cpp.log"
     subprocess.run([python, str(Path(__file__).with_name("tiny_gguf.py")), str(path)], check=True)

@@ -15,29 +15,17 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.e2e.installed import environment, run
 from tests.e2e.program import end, fetch, free_port, wait_until
 
-ROOT = Path(__file__).parents[2]
-PINS = Path(__file__).with_name("open-webui.txt")
-CACHE = ROOT / ".cache" / "open-webui"
 
-
-def environment() -> Path:
-    """The virtual environment that has Open WebUI, made if need be."""
-    if given := os.environ.get("THANE_E2E_OPEN_WEBUI"):
-        return Path(given)
-    venv = CACHE / "venv"
-    stamp = venv / "installed.txt"
-    if stamp.is_file() and stamp.read_text() == PINS.read_text():
-        return venv
-    CACHE.mkdir(parents=True, exist_ok=True)
-    (CACHE / ".python-version").write_text("3.11\n")
-    subprocess.run(["uv", "venv", "--quiet", "--clear", "--seed", "--python", "3.11", str(venv)], check=True, cwd=CACHE)
-    pip = [str(venv / "bin/python"), "-m", "pip", "install", "--quiet"]
-    subprocess.run([*pip, "torch==2.13.0"], check=True, cwd=CACHE)
-    subprocess.run([*pip, "-c", str(PINS), "open-webui", "torch==2.13.0"], check=True, cwd=CACHE)
-    stamp.write_text(PINS.read_text())
-    return venv
+def _install(venv: Path, pins: Path) -> None:
+    folder = venv.parent
+    (folder / ".python-version").write_text("3.11\n")
+    run("uv", "venv", "--quiet", "--clear", "--seed", "--python", "3.11", venv, folder=folder)
+    pip = (venv / "bin/python", "-m", "pip", "install", "--quiet")
+    run(*pip, "torch==2.13.0", folder=folder)
+    run(*pip, "-c", pins, "open-webui", "torch==2.13.0", folder=folder)
 
 
 @dataclass(frozen=True)
@@ -71,7 +59,7 @@ def say(page: Page, text: str) -> None:
 @contextmanager
 def running(folder: Path, ollama_url: str, **environ: str) -> Generator[OpenWebUI]:
     """Start Open WebUI in `folder` with Thane as its Ollama server, sign its first person up, stop it at the end."""
-    venv, port = environment(), free_port()
+    venv, port = environment("open-webui", _install), free_port()
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "open-webui.log"
     settings = {

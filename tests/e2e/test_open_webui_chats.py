@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,33 @@ from tests.e2e.talking_model import MODEL, Relay, TalkingModel, relay, talking_m
 pytestmark = pytest.mark.e2e
 
 SECRET = "a secret that both know, long enough"
-WAYS: dict[str, dict[str, str]] = {
-    "as it comes": {},
-    "with ids": {
-        "ENABLE_FORWARD_USER_INFO_HEADERS": "true",
-        "FORWARD_USER_INFO_HEADER_JWT_SECRET": SECRET,
-    },
+HEADERS = {
+    "X-OpenWebUI-Chat-Id": "{{CHAT_ID}}",
+    "X-OpenWebUI-Message-Id": "{{MESSAGE_ID}}",
+    "X-Thane-Task": "{{TASK}}",
+}
+
+
+@dataclass(frozen=True)
+class Way:
+    """How Open WebUI and Thane are set up, and whom Thane then takes for the user."""
+
+    environ: Mapping[str, str] = field(default_factory=dict[str, str])
+    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    user: str = ""
+
+
+WAYS = {
+    "as it comes": Way(),
+    "with ids": Way(
+        {"ENABLE_FORWARD_USER_INFO_HEADERS": "true", "FORWARD_USER_INFO_HEADER_JWT_SECRET": SECRET},
+        {"auth": {"open_webui_secret": SECRET}},
+        "Ada",
+    ),
+    "with headers of the connection": Way(
+        {"OLLAMA_API_CONFIGS": json.dumps({"0": {"enable": True, "headers": HEADERS}})},
+        {"conversations": {"housekeeping": {"recognise": "header"}}},
+    ),
 }
 OPENING = "What should I cook tonight?"
 
@@ -33,7 +55,7 @@ OPENING = "What should I cook tonight?"
 class World:
     """Everything that runs, and how Open WebUI was set up."""
 
-    way: str
+    way: Way
     model: TalkingModel
     thane: Program
     left: Relay
@@ -63,17 +85,15 @@ class World:
 @pytest.fixture(scope="module", params=WAYS)
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder: Path = tmp_path_factory.mktemp("chats")
-    environ = WAYS[request.param]
+    way = WAYS[request.param]
     with ExitStack() as stack:
         model = stack.enter_context(talking_model())
-        settings: dict[str, Any] = {"models": {"default": MODEL, "ollama_url": model.url}}
-        if environ:
-            settings["auth"] = {"open_webui_secret": SECRET}
+        settings = {"models": {"default": MODEL, "ollama_url": model.url}, **way.settings}
         thane = stack.enter_context(program.running(folder / "thane", settings))
         left = stack.enter_context(relay(thane.ollama))
-        webui = stack.enter_context(open_webui.running(folder / "open-webui", left.url, **environ))
+        webui = stack.enter_context(open_webui.running(folder / "open-webui", left.url, **way.environ))
         browser = stack.enter_context(open_webui.browser())
-        yield World(request.param, model, thane, left, webui, browser)
+        yield World(way, model, thane, left, webui, browser)
 
 
 def said(conversation: dict[str, Any], role: str) -> list[str]:
@@ -158,9 +178,19 @@ def test_the_dashboard_shows_exactly_the_two(world: World) -> None:
     assert 0 == page.get_by_text("generation").count()
     page.goto(f"{world.thane.native}/conversations?channel=owu")
     assert 2 == page.locator("#clist .ci").count()
+    page.goto(f"{world.thane.native}/conversations")
+    assert 2 == page.locator("#clist .ci").count()
+    talks = (("rice", "dessert", "bread"), ("bread", "breakfast", "rice"))
+    for conversation, (word, meal, other) in zip(world.conversations(), talks, strict=True):
+        page.goto(f"{world.thane.native}/conversations/{conversation['id']}")
+        text = page.locator("#cpane").inner_text()
+        wanted = (OPENING, f"Something with {word}", f"And for {meal}, {word}?")
+        assert [] == [each for each in wanted if each not in text]
+        assert other not in text
+        assert "### Task" not in text
     page.close()
 
 
 def test_a_signed_user_is_believed(world: World) -> None:
     users = {each["user"] for each in world.conversations()}
-    assert users == ({"Ada"} if WAYS[world.way] else {""})
+    assert {world.way.user} == users

@@ -13,7 +13,14 @@ TEMPLATES = sorted((WEB / "templates").glob("*.html"))
 SOURCES = [*TEMPLATES, *sorted(WEB.glob("*.js")), *sorted((ROOT / "thane" / "http" / "dashboard").glob("*.py"))]
 TEXT = "\n".join(path.read_text() for path in SOURCES)
 SPRITE = (WEB / "templates" / "icons.svg").read_text()
-CSS = re.sub(r"/\*.*?\*/", "", (WEB / "thane.css").read_text(), flags=re.DOTALL)
+BASE = (WEB / "templates" / "base.html").read_text()
+STYLES = re.findall(r"asset\('(\w+\.css)'\)", BASE)
+CSS = re.sub(r"/\*.*?\*/", "", "\n".join((WEB / name).read_text() for name in STYLES), flags=re.DOTALL)
+
+
+def test_every_style_sheet_is_on_every_page_the_base_first_and_narrow_screens_last() -> None:
+    assert {path.name for path in WEB.glob("*.css")} == set(STYLES)
+    assert ("thane.css", "narrow.css") == (STYLES[0], STYLES[-1])
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
