@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-_EXAMPLES = 10
+_EXAMPLES = 8
 _SEED = 20261128
 _REQUEST_SECONDS = "10"
 _ENDLESS = ("/v1/events", "/v1/loops/events", "/api/loops/events")

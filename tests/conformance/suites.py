@@ -18,7 +18,7 @@ from tests.e2e.program import Program
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-_SUITE_SECONDS = 240
+_SUITE_SECONDS = 480
 
 
 class Place(msgspec.Struct, frozen=True):

@@ -165,8 +165,13 @@ async def test_methods_are_written_in_capitals(autojump_clock: MockClock) -> Non
 async def test_what_is_no_http_is_answered_with_400(autojump_clock: MockClock, head: bytes) -> None:
     async with serving(app) as served, await served.connect() as client:
         await client.send(head)
-        assert (await client.read_all()).startswith(b"HTTP/1.1 400 Bad Request\r\n")
+        answer = await client.read_all()
+        assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
         assert served.statistics().failed == 0
+        (record,) = served.records
+        assert f"\r\nx-request-id: {record.request_id}\r\n".encode() in answer.lower()
+        assert answer.endswith(f"400 bad request (request {record.request_id})\n".encode())
+        assert (400, True) == (record.status, bool(record.reason))
 
 
 @pytest.mark.parametrize(
@@ -182,7 +187,11 @@ async def test_what_is_no_http_is_answered_with_400(autojump_clock: MockClock, h
 async def test_a_head_that_is_too_long_is_refused(autojump_clock: MockClock, head: bytes) -> None:
     async with serving(app, limits=Limits(header_bytes=1000)) as served, await served.connect() as client:
         await client.send(head)
-        assert (await client.read_all()).startswith(b"HTTP/1.1 431 ")
+        answer = await client.read_all()
+        assert answer.startswith(b"HTTP/1.1 431 ")
+        (record,) = served.records
+        assert record.request_id.encode() in answer
+        assert 431 == record.status
 
 
 async def test_answers_during_a_drain_say_that_the_connection_ends(autojump_clock: MockClock) -> None:

@@ -353,9 +353,10 @@ async def test_a_handler_that_answers_nothing_gives_500(autojump_clock: MockCloc
 
     with structlog.testing.capture_logs() as logs:
         async with serving(app) as served:
-            assert 500 == (await served.ask("GET", "/nothing")).status
-            assert 500 == (await served.ask("GET", "/crash")).status
+            answers = [await served.ask("GET", path) for path in ("/nothing", "/crash")]
+            assert [500, 500] == [answer.status for answer in answers]
             assert [500, 500] == [record.status for record in served.records]
+            assert [record.request_id for record in served.records] == [a.headers["x-request-id"] for a in answers]
     assert ["request handler failed"] == [line["event"] for line in logs]
 
 

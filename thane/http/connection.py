@@ -101,7 +101,7 @@ class Connection:
         if isinstance(stream, WebSocketStream):
             await stream.close(_NOT_KEEPING_UP, "messages are not taken fast enough")
         elif stream is not None or self._http.has_partial_head:
-            await self._http.refuse(408)
+            await self._http.refuse(408, "the rest of the request did not come in time")
         else:
             self.hang_up()
 

@@ -20,7 +20,7 @@ from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.h11 import STREAM_ID, H11WSConnection
 from hypercorn.typing import ConnectionState
 
-from thane.http.site import Site
+from thane.http.site import RequestRecord, Site
 from thane.http.streams import HttpStream, WebSocketStream
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 type Headers = list[tuple[bytes, bytes]]
 
 _BODILESS = {204, 304}
+_REASON_CHARS = 200
+_REQUEST_ID = b"x-request-id"
 _BODY_HEADERS = {b"content-length", b"transfer-encoding"}
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 
@@ -36,8 +38,8 @@ _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 class BadRequestError(Exception):
     """A request line or head that HTTP allows and this server does not serve."""
 
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
         self.status = status
 
 
@@ -89,9 +91,9 @@ class Http1:
             while not self.connection.over and await self._step():
                 pass
         except h11.RemoteProtocolError as error:
-            await self.refuse(error.error_status_hint)
+            await self.refuse(error.error_status_hint, str(error))
         except BadRequestError as error:
-            await self.refuse(error.status)
+            await self.refuse(error.status, str(error))
 
     async def _step(self) -> bool:
         """Handle one event; False when there is nothing to do before more bytes come."""
@@ -122,17 +124,17 @@ class Http1:
         self.streaming = False
         self._method = request.method
         if request.http_version not in {b"1.0", b"1.1"}:
-            raise BadRequestError(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)
+            raise BadRequestError(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "only HTTP/1.0 and HTTP/1.1 are spoken")
         if not request.method.isupper():  # `head` is not HEAD to h11, but is to Quart
-            raise BadRequestError(HTTPStatus.NOT_IMPLEMENTED)
+            raise BadRequestError(HTTPStatus.NOT_IMPLEMENTED, "the method is not in capitals")
         headers: Headers = list(request.headers)
         if _size(request.target, headers) > self.site.limits.header_bytes:  # h11 looks at heads that come in parts only
-            raise BadRequestError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+            raise BadRequestError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "longer than limits.header_bytes")
         target = _normalise(request.target, headers)
         request_id = self.site.ids.run()
         if _wants_websocket(request):
             if any(name in _BODY_HEADERS for name, _ in headers):
-                raise BadRequestError(HTTPStatus.BAD_REQUEST)
+                raise BadRequestError(HTTPStatus.BAD_REQUEST, "a WebSocket is asked for with a body")
             self.stream = WebSocketStream(self, self._nursery, request_id)
             self._frames = H11WSConnection(self._h11)
         else:
@@ -150,19 +152,30 @@ class Http1:
             )
         except UnicodeDecodeError:
             self.stream = self._frames = None
-            raise BadRequestError(HTTPStatus.BAD_REQUEST) from None
+            raise BadRequestError(HTTPStatus.BAD_REQUEST, "the path is not UTF-8") from None
 
-    async def refuse(self, status: int) -> None:
-        """Answer what is no proper request, if that is still possible, and end the connection."""
+    async def refuse(self, status: int, reason: str) -> None:
+        """Answer what is no proper request, if that is still possible, and end the connection. It is recorded with an
+        id, as every request is; `reason` is for the record alone."""
         stream, self.stream = self.stream, None
         if stream is not None:
+            request_id = stream.request_id
             stream.task.cancel_scope.cancel()
             stream.status = status
-            stream.end()
+            stream.end(reason)
+        else:
+            request_id = self.site.ids.run()
+            self.site.on_request(
+                RequestRecord(self._method.decode("latin1"), "", status, 0, 0.0, request_id, reason[:_REASON_CHARS])
+            )
         if self._h11.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
             self._held = b""
-            text = f"{status} {HTTPStatus(status).phrase.lower()}\n".encode()
-            headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(text)).encode())]
+            text = f"{status} {HTTPStatus(status).phrase.lower()} (request {request_id})\n".encode()
+            headers = [
+                (b"content-type", b"text/plain; charset=utf-8"),
+                (b"content-length", str(len(text)).encode()),
+                (_REQUEST_ID, request_id.encode()),
+            ]
             head = self._send(
                 h11.Response(
                     status_code=status,
@@ -221,7 +234,10 @@ class Http1:
             )
             return
         headers = [*event.headers, *self.site.standard_headers()]
-        has_length = any(name.lower() == b"content-length" for name, _ in event.headers)
+        names = {name.lower() for name, _ in event.headers}
+        has_length = b"content-length" in names
+        if _REQUEST_ID not in names and self.stream is not None:  # Hypercorn's own words, where a handler had none
+            headers.append((_REQUEST_ID, self.stream.request_id.encode()))
         if self.site.draining or self.expects_body:  # what is left of a request's body ends the connection: say so
             headers.append((b"connection", b"close"))
         bodiless = status in _BODILESS or self._method == b"HEAD"
@@ -283,12 +299,12 @@ def _normalise(target: bytes, headers: Headers) -> bytes:
     if target.startswith(b"/"):
         return target
     if not target.lower().startswith((b"http://", b"https://", b"ws://", b"wss://")):
-        raise BadRequestError(HTTPStatus.BAD_REQUEST)
+        raise BadRequestError(HTTPStatus.BAD_REQUEST, "the request target is no path")
     try:
         parts = urlsplit(target)
     except ValueError:
-        raise BadRequestError(HTTPStatus.BAD_REQUEST) from None
+        raise BadRequestError(HTTPStatus.BAD_REQUEST, "the request target is no URL") from None
     if not parts.netloc or b"@" in parts.netloc:
-        raise BadRequestError(HTTPStatus.BAD_REQUEST)
+        raise BadRequestError(HTTPStatus.BAD_REQUEST, "the request target names no host, or a user")
     headers[:] = [(b"host", parts.netloc), *((name, value) for name, value in headers if name != b"host")]
     return (parts.path or b"/") + (b"?" + parts.query if parts.query else b"")

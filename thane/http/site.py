@@ -40,6 +40,7 @@ class RequestRecord(msgspec.Struct, frozen=True):
     bytes_sent: int
     duration_seconds: float
     request_id: str
+    reason: str = ""  # why it was no request, where it was none; the path is "" where none was read
 
 
 class Statistics(msgspec.Struct, frozen=True):
@@ -65,6 +66,7 @@ def log_request(record: RequestRecord) -> None:
         bytes=record.bytes_sent,
         ms=round(record.duration_seconds * 1000, 1),
         request_id=record.request_id,
+        **({"reason": record.reason} if record.reason else {}),
     )
 
 

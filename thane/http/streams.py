@@ -123,8 +123,13 @@ class HttpStream(HTTPStream):
         else:
             await super().handle(event)
 
-    def end(self) -> None:
-        """Nothing more is sent; recorded once."""
+    @property
+    def request_id(self) -> str:
+        """The request's, or its run's where there is one."""
+        return self.scope["state"].get("request_id", self._request_id)
+
+    def end(self, reason: str = "") -> None:
+        """Nothing more is sent; recorded once, with a `reason` where the client broke the protocol."""
         if self.closed:
             return
         self.closed = True
@@ -136,7 +141,8 @@ class HttpStream(HTTPStream):
                 status=self.status,
                 bytes_sent=self._bytes,
                 duration_seconds=trio.current_time() - self._started,
-                request_id=self.scope["state"].get("request_id", self._request_id),  # its run's, where there is one
+                request_id=self.request_id,
+                reason=reason,
             )
         )
 
@@ -204,7 +210,11 @@ class WebSocketStream(WSStream):
             self.connection.receive_data(event.data)
             await self._take_frames()
 
-    def end(self) -> None:
+    @property
+    def request_id(self) -> str:
+        return self._request_id
+
+    def end(self, reason: str = "") -> None:
         """The WebSocket is over for its handler, whoever ended it; recorded once."""
         if self.closed:
             return
@@ -220,6 +230,7 @@ class WebSocketStream(WSStream):
                 bytes_sent=0,
                 duration_seconds=trio.current_time() - self._started,
                 request_id=self._request_id,
+                reason=reason,
             )
         )
 
