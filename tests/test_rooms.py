@@ -32,7 +32,7 @@ MAY: dict[str, str] = {
     "router": "models storage",
     "agent": "models tools router home",
     "conversations": "agent loops memory ledger router tools",
-    "http": "wire conversations router models home memory ledger loops events health journal",
+    "http": "wire conversations agent router models home memory ledger loops events health journal",
     "cli": (
         "service router.profiles storage memory.intake memory.facts conversations.reference "
         "conversations.reference_facts http.listeners ledger.pricing ledger.unpriced"

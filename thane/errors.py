@@ -15,13 +15,22 @@ class ClientError(ThaneError):
     """The request cannot be served as it stands. Not for a failing dependency, nor for a wrong configuration."""
 
     def __init__(
-        self, message: str, *, status: int = 400, code: str = "invalid_request", retry_after: float | None = None
+        self,
+        message: str,
+        *,
+        status: int = 400,
+        code: str = "invalid_request",
+        retry_after: float | None = None,
+        spoken: str = "",
     ) -> None:
+        """`retry_after` is in seconds. `spoken` is for a person who talks to a client that shows no errors, where
+        `message` is in the words that programs look for."""
         super().__init__(message)
         self.message = message
         self.status = status
         self.code = code
-        self.retry_after = retry_after  # seconds
+        self.retry_after = retry_after
+        self.spoken = spoken or message
 
 
 class ConfigurationError(ThaneError):

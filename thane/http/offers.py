@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from thane.agent.client_tools import offer_tools
 from thane.config.servers import default_provider
 from thane.errors import ClientError
 from thane.http.rooms import Rooms
@@ -66,12 +67,45 @@ def check_turn(rooms: Rooms, turn: Turn) -> None:
     A profile takes everything: which model answers, and what that is asked for, is chosen later.
     """
     offer = check(rooms, turn.model)
-    if offer.owner == "thane" or not offer.told:
+    if offer.owner == "thane":
+        return
+    if "tools" not in offer.capabilities and "completion" in offer.capabilities and _insists_on_tools(rooms, turn):
+        raise ClientError(
+            f"{_full_name(turn.model)} does not support tools",
+            code="unsupported",
+            spoken=f"The model {turn.model} cannot call tools, so it cannot do what you ask of it here. Choose a model "
+            "that can, or one of Thane's own names, which find one.",
+        )
+    if not offer.told:
         return
     if "completion" not in offer.capabilities:
         raise ClientError(f'"{turn.model}" does not support chat', code="unsupported")
     if turn.options.think and "thinking" not in offer.capabilities:
         raise ClientError(f'"{turn.model}" does not support thinking', code="unsupported")
+    if "vision" not in offer.capabilities and turn.messages and turn.messages[-1].images:
+        raise ClientError(
+            f'"{turn.model}" does not support images',
+            code="unsupported",
+            spoken=f"The model {turn.model} cannot look at images.",
+        )
+
+
+def _insists_on_tools(rooms: Rooms, turn: Turn) -> bool:
+    """Whether a model would be offered tools of the client, which counts on them.
+
+    Open WebUI brings its own on every turn, whichever model is chosen, and takes an answer without a call of them.
+    """
+    linked = rooms.home is not None and rooms.home.name == "homeassistant"
+    if not offer_tools(turn, (), rooms.settings.agent.client_tools, linked=linked).client:
+        return False
+    return turn.caller.channel != "owu" or turn.tool_choice != "auto"
+
+
+def _full_name(name: str) -> str:
+    """A model's name as Ollama writes it in this error, which some clients know by its words."""
+    name = name.strip()
+    whole = name if ":" in name.rpartition("/")[2] else f"{name}:latest"
+    return whole if "/" in whole else f"registry.ollama.ai/library/{whole}"
 
 
 def _model_server_is_silent(rooms: Rooms) -> bool:

@@ -123,7 +123,7 @@ class _Answer:
             except ClientError as error:
                 if not self._says_refusals:
                     raise
-                refused = RunFailed("", "overloaded", error.message, Usage(), 0.0)
+                refused = RunFailed("", "overloaded", error.spoken, Usage(), 0.0)
                 yield self.encoder.feed((refused,))  # noqa: ASYNC119 `stream` and `aclosing` close this generator
                 return
             self.run_id = run.run_id

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import msgspec
 import ollama
@@ -11,8 +14,11 @@ import pytest
 from trio.testing import MockClock
 
 from tests.http.scripted import Site, lines, ollama_chat, post, site
-from thane.config.settings import Models, Settings
+from thane.config.settings import Agent, Limits, Models, Settings
+from thane.errors import ClientError
+from thane.http.offers import check_turn
 from thane.models.provider import ModelInfo
+from thane.wire.ollama_chat import decode as decode_chat
 
 
 async def get(place: Site, path: str) -> Any:
@@ -179,8 +185,10 @@ async def test_openais_models_are_here_too(autojump_clock: MockClock) -> None:
     assert (404, "model_not_found") == (unknown.status, msgspec.json.decode(unknown.body)["error"]["code"])
 
 
+WEATHER = {"type": "function", "function": {"name": "get_weather"}}
+PNG = b64encode(b"\x89PNG\r\n\x1a\n").decode()
 EMBEDDER = ModelInfo("nomic:latest", "ollama", capabilities=("embedding",))
-PLAIN = ModelInfo("plain:latest", "ollama", capabilities=("completion",))
+PLAIN = ModelInfo("plain:latest", "ollama", supports_tools=False, supports_images=False, capabilities=("completion",))
 SILENT = ModelInfo("silent:latest", "ollama")
 
 
@@ -191,6 +199,19 @@ SILENT = ModelInfo("silent:latest", "ollama")
         (ollama_chat(model="Plain:latest", think="high"), '"Plain:latest" does not support thinking'),
         (ollama_chat(model="plain", think=False, stream=False), ""),
         (ollama_chat(model="silent", think=True), ""),
+        (ollama_chat(model="plain", tools=[WEATHER]), "registry.ollama.ai/library/plain:latest does not support tools"),
+        (
+            ollama_chat(model="plain:latest", tools=[WEATHER]),
+            "registry.ollama.ai/library/plain:latest does not support tools",
+        ),
+        (ollama_chat(model="silent", tools=[WEATHER]), ""),
+        (ollama_chat(model="thane", tools=[WEATHER]), ""),
+        (ollama_chat(model="plain", tools=[]), ""),
+        (
+            ollama_chat(model="plain", messages=[{"role": "user", "content": "?", "images": [PNG]}]),
+            '"plain" does not support images',
+        ),
+        (ollama_chat(model="silent", messages=[{"role": "user", "content": "?", "images": [PNG]}]), ""),
         (ollama_chat(model="thane", think=True), ""),
         (ollama_chat(model="my model"), "invalid model name"),
     ],
@@ -204,8 +225,42 @@ async def test_a_named_model_is_not_asked_for_what_it_cannot(
     assert (400 if error else 200) == answer.status
     if error:
         assert {"error": error} == msgspec.json.decode(answer.body)
-    if "think" not in body:
-        assert under_v1.status in (400, 404)
+    if not body.get("think") and "images" not in body["messages"][-1]:  # both have another shape there
+        assert (under_v1.status in (400, 404)) == bool(error)
+
+
+def assist(model: str) -> dict[str, Any]:
+    """A turn of Home Assistant's with its tools."""
+    return ollama_chat(model=model, tools=[{"type": "function", "function": {"name": "HassTurnOn"}}])
+
+
+async def test_home_assistant_is_told_in_words_that_a_model_has_no_tools(autojump_clock: MockClock) -> None:
+    async with site(models=(PLAIN,)) as place:
+        answer = await post(place.ollama, "/api/chat", assist("plain"))
+        assert [] == place.conversations.turns
+    last = msgspec.json.decode(answer.body.splitlines()[-1])
+    assert (200, True) == (answer.status, last["done"])
+    assert b"The model plain cannot call tools" in answer.body
+
+
+async def test_tools_that_thane_would_not_pass_on_ask_nothing_of_a_model(autojump_clock: MockClock) -> None:
+    turn = decode_chat(assist("plain"), {}, Limits()).turn
+    async with site(models=(PLAIN,)) as place:
+        linked = replace(place.rooms, home=cast("Any", SimpleNamespace(name="homeassistant")))
+        check_turn(linked, turn)
+        passing = replace(linked, settings=Settings(agent=Agent(client_tools="pass")))
+        with pytest.raises(ClientError, match="does not support tools"):
+            check_turn(passing, turn)
+
+
+async def test_open_webui_brings_its_tools_to_every_model(autojump_clock: MockClock) -> None:
+    body = ollama_chat(model="plain", tools=[WEATHER])
+    async with site(models=(PLAIN,)) as place:
+        assert 200 == (await post(place.ollama, "/api/chat", body, "User-Agent: Python/3.11 aiohttp/3.9")).status
+        insists = await post(
+            place.native, "/v1/chat/completions", body | {"tool_choice": "required"}, "User-Agent: aiohttp/3.9"
+        )
+    assert (400, "unsupported") == (insists.status, msgspec.json.decode(insists.body)["error"]["code"])
 
 
 async def test_an_embedding_model_is_shown_as_one(autojump_clock: MockClock) -> None:
@@ -213,4 +268,4 @@ async def test_an_embedding_model_is_shown_as_one(autojump_clock: MockClock) -> 
         shown = msgspec.json.decode((await post(place.ollama, "/api/show", {"model": "nomic"})).body)
         listed = await get(place, "/api/tags")
     assert ["embedding"] == shown["capabilities"]
-    assert [["embedding"], ["completion", "tools"]] == [each["capabilities"] for each in listed["models"][-2:]]
+    assert [["embedding"], ["completion"]] == [each["capabilities"] for each in listed["models"][-2:]]
