@@ -26,3 +26,15 @@ def test_the_same_tools_are_made_once_and_others_anew() -> None:
 def test_a_tool_that_was_changed_is_not_taken_for_the_old_one() -> None:
     memo = ToolsMemo(lambda tools: tools[0].description)
     assert ["", "new"] == [memo((LIGHT,)), memo((ToolSpec("light", "new", {}),))]
+
+
+def test_offers_that_take_turns_are_made_once_each() -> None:
+    asked: list[int] = []
+
+    def count(tools: tuple[ToolSpec, ...]) -> int:
+        asked.append(len(tools))
+        return len(tools)
+
+    memo = ToolsMemo(count)
+    assert [2, 1] * 3 == [memo(tools) for _ in range(3) for tools in ((LIGHT, DOOR), (LIGHT,))]
+    assert [2, 1] == asked

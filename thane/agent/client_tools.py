@@ -19,6 +19,7 @@ from typing import Literal
 
 import msgspec
 
+from thane.models.tools_memo import ToolsMemo
 from thane.turn import ToolSpec, Turn
 
 _HOUSE_TOOL = re.compile(r"Hass[A-Z]\w*|GetLiveContext")
@@ -56,6 +57,8 @@ def offer_tools(turn: Turn, own: Iterable[ToolSpec], mode: Mode, *, linked: bool
     """
     if turn.caller.task:
         return Offer()
+    if not turn.tools and not turn.exclude_tools and turn.parallel_tool_calls and turn.options.format is None:
+        return _ours_alone(tuple(own))
     theirs = turn.tools
     from_home_assistant = any(is_house_tool(tool.name) for tool in theirs)
     if mode == "strip" or turn.tool_choice == "none" or (mode == "auto" and linked and from_home_assistant):
@@ -73,6 +76,10 @@ def offer_tools(turn: Turn, own: Iterable[ToolSpec], mode: Mode, *, linked: bool
     return Offer(
         (*ours, *theirs), frozenset(tool.name for tool in ours), client, client_house, not turn.parallel_tool_calls
     )
+
+
+_ours_alone = ToolsMemo(lambda tools: Offer(tools, frozenset(tool.name for tool in tools)))
+"""What most turns are offered."""
 
 
 def _short(name: str) -> str:

@@ -53,35 +53,33 @@ type Perform = Callable[[Handed], Awaitable[RunFinished | RunFailed | str]]
 class Delegate:
     """`thane_delegate`. `perform` is the tracker's."""
 
+    spec = ToolSpec(
+        DELEGATE,
+        "Hands a task that takes several tool calls to a smaller, faster assistant with all tools, and returns its "
+        "report. It knows nothing of this conversation: tell it everything that it needs. Use it for looking "
+        "through many states, or for several actions in the house; do what is quick yourself.",
+        {
+            "type": "object",
+            "properties": {
+                "task": {"type": "string", "description": "What is to be done, complete in itself."},
+                "profile": {
+                    "type": "string",
+                    "enum": list(DELEGATES),
+                    "description": "ha for the house and its devices, general for everything else.",
+                },
+                "guidance": {
+                    "type": "string",
+                    "description": "What to look out for, and what the report should contain.",
+                },
+            },
+            "required": ["task"],
+        },
+    )
+
     def __init__(self, settings: Delegation, perform: Perform) -> None:
         self._settings = settings
         self._perform = perform
         self.timeout_seconds = settings.run_timeout_seconds + settings.tool_timeout_seconds + _SLACK_SECONDS
-
-    @property
-    def spec(self) -> ToolSpec:
-        return ToolSpec(
-            DELEGATE,
-            "Hands a task that takes several tool calls to a smaller, faster assistant with all tools, and returns its "
-            "report. It knows nothing of this conversation: tell it everything that it needs. Use it for looking "
-            "through many states, or for several actions in the house; do what is quick yourself.",
-            {
-                "type": "object",
-                "properties": {
-                    "task": {"type": "string", "description": "What is to be done, complete in itself."},
-                    "profile": {
-                        "type": "string",
-                        "enum": list(DELEGATES),
-                        "description": "ha for the house and its devices, general for everything else.",
-                    },
-                    "guidance": {
-                        "type": "string",
-                        "description": "What to look out for, and what the report should contain.",
-                    },
-                },
-                "required": ["task"],
-            },
-        )
 
     async def call(self, arguments: JSON, context: ToolContext) -> ToolResult:
         task, guidance, kind = (arguments.get(name, "") for name in ("task", "guidance", "profile"))

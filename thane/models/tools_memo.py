@@ -7,20 +7,21 @@ from operator import is_
 
 from thane.turn import ToolSpec
 
+_KEPT = 4  # offers that take turns: with and without the tool to delegate, with and without a client's
+
 
 class ToolsMemo[T]:
-    """`make`, remembering its last result. Looking whether tools are the same objects costs less than their JSON."""
+    """`make`, remembering its last results. Looking whether tools are the same objects costs less than their JSON."""
 
     def __init__(self, make: Callable[[tuple[ToolSpec, ...]], T]) -> None:
         self._make = make
-        self._last: tuple[tuple[ToolSpec, ...], T] | None = None
+        self._made: tuple[tuple[tuple[ToolSpec, ...], T], ...] = ()  # the latest first
 
     def __call__(self, tools: tuple[ToolSpec, ...]) -> T:
-        last = self._last  # read once: other threads may replace it
-        if last is not None:
-            known, made = last
-            if len(known) == len(tools) and all(map(is_, known, tools)):
+        remembered = self._made  # read once: other threads may replace it
+        for known, made in remembered:
+            if known is tools or (len(known) == len(tools) and all(map(is_, known, tools))):
                 return made
         made = self._make(tools)
-        self._last = tools, made
+        self._made = ((tools, made), *remembered[: _KEPT - 1])
         return made

@@ -44,28 +44,26 @@ class Filter(msgspec.Struct, frozen=True):
 class LiveContext:
     """`GetLiveContext`: the states of entities, by name, domain and area."""
 
+    spec = ToolSpec(
+        "GetLiveContext",
+        "Tells the current state, value or mode of devices, sensors and areas. "
+        "Use it for every question about how things are now; filter by name, domain or area.",
+        {
+            "type": "object",
+            "properties": {
+                "name": {"type": "string", "description": "Only entities of this name."},
+                "domain": {
+                    "type": "array",
+                    "items": {"type": "string"},
+                    "description": "Only these kinds, such as light, sensor or climate.",
+                },
+                "area": {"type": "string", "description": "Only entities in this area."},
+            },
+        },
+    )
+
     def __init__(self, house: House) -> None:
         self._house = house
-
-    @property
-    def spec(self) -> ToolSpec:
-        return ToolSpec(
-            "GetLiveContext",
-            "Tells the current state, value or mode of devices, sensors and areas. "
-            "Use it for every question about how things are now; filter by name, domain or area.",
-            {
-                "type": "object",
-                "properties": {
-                    "name": {"type": "string", "description": "Only entities of this name."},
-                    "domain": {
-                        "type": "array",
-                        "items": {"type": "string"},
-                        "description": "Only these kinds, such as light, sensor or climate.",
-                    },
-                    "area": {"type": "string", "description": "Only entities in this area."},
-                },
-            },
-        )
 
     async def call(self, arguments: JSON, context: ToolContext) -> ToolResult:  # noqa: ARG002  every tool takes it
         try:
