@@ -119,3 +119,17 @@ def test_no_secret_is_shown_or_kept(capsys: Errors) -> None:
     assert "RuntimeError" in line.attributes
     for text in (line.attributes, shown):
         assert ("abcdefgh" in text, "other" in text) == (False, False)
+
+
+@pytest.mark.parametrize("level", [logging.DEBUG, logging.ERROR])
+def test_a_line_is_kept_alike_whether_it_is_shown_or_not(level: int) -> None:
+    lines = kept(Secrets({"homeassistant": {"token": "abcdefgh"}}))
+    log = structlog.get_logger("thane.agent").bind(tool="lamp", size=2)
+    with structlog.contextvars.bound_contextvars(run_id="r-1", size=1):
+        log.log(level, "abcdefgh: %s", "on", size=3, api_key="other", tokens=4, at=[1], exc_info=OSError("abcdefgh"))
+    line = only(lines)
+    assert (f"{HIDDEN}: on", "r-1", "lamp", level) == (line.message, line.run_id, line.tool, line.level)
+    told = msgspec.json.decode(line.attributes)
+    assert f"OSError: {HIDDEN}" == told.pop("exception")
+    assert {"size": 3, "api_key": HIDDEN, "tokens": 4, "at": "[1]"} == told
+    assert line.source_file.endswith("tests/test_logs.py")

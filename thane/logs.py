@@ -10,6 +10,7 @@ import contextlib
 import logging
 import sys
 import traceback
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -17,10 +18,10 @@ import structlog
 
 from thane.config import settings
 from thane.journal.line import LEVELS, Lines
-from thane.journal.secrets import Secrets
+from thane.journal.secrets import HIDDEN, Secrets, is_named
 
 _NO_SOURCE = ("structlog", "thane.logs")  # a line does not come from what passes it on
-_PLAIN = (int, float, type(None))
+_PLAIN = frozenset({int, float, bool, type(None)})
 _encoder = msgspec.json.Encoder(enc_hook=str)
 
 
@@ -39,9 +40,12 @@ def configure(
         structlog.processors.add_log_level,
         _Hide(secrets),
     ]
+    logger_class = structlog.make_filtering_bound_logger(least)
     if lines is not None:
-        shared.append(_Keep(lines, secrets))
-    shared += [_Only(level), structlog.processors.TimeStamper(fmt="iso", utc=True)]
+        keep = _Keep(lines, secrets)
+        shared.append(keep)
+        logger_class = _keeping(logger_class, keep, level)
+    shared.append(structlog.processors.TimeStamper(fmt="iso", utc=True))
     if text:
         # The plain form: the rich one shows local variables, keys and tokens among them.
         plain = structlog.dev.plain_traceback
@@ -52,7 +56,7 @@ def configure(
         shared += [structlog.processors.format_exc_info, _render]
     structlog.configure(
         processors=shared,
-        wrapper_class=structlog.make_filtering_bound_logger(least),
+        wrapper_class=logger_class,
         logger_factory=_Factory(secrets),
         cache_logger_on_first_use=True,
     )
@@ -103,20 +107,44 @@ class _Keep:
         self._secrets = secrets
 
     def __call__(self, logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
-        values = {name: self._told(value) for name, value in event.items() if name not in ("event", "level")}
-        if (error := values.pop("exc_info", None)) is not None:
-            values["exception"] = error
-        values["source"] = _source()
-        subsystem = getattr(logger, "subsystem", "")
-        self._lines.take(LEVELS[event["level"]], subsystem, self._secrets.text(str(event["event"])), values)
+        """A line that is shown, too, on its way there."""
+        values = {name: value for name, value in event.items() if name not in ("event", "level")}
+        self.line(logger, LEVELS[event["level"]], event["event"], values)
         return event
 
-    def _told(self, value: object) -> object:
+    def line(self, logger: object, level: int, message: object, values: Mapping[str, Any]) -> None:
+        told = {name: self._told(name, value) for name, value in values.items()}
+        if (error := told.pop("exc_info", None)) is not None:
+            told["exception"] = error
+        told["source"] = _source()
+        self._lines.take(level, getattr(logger, "subsystem", ""), self._secrets.text(str(message)), told)
+
+    def _told(self, name: str, value: object) -> object:
+        kind = type(value)
+        if kind in _PLAIN:
+            return value
+        if is_named(name):
+            return HIDDEN
+        if kind is str:
+            return self._secrets.text(value)  # pyright: ignore[reportArgumentType]  one check, not two
         if isinstance(value, BaseException):
             return self._secrets.text("".join(traceback.format_exception(value)).rstrip())
-        if isinstance(value, _PLAIN):
-            return value
-        return self._secrets.text(value if isinstance(value, str) else _encoder.encode(value).decode())
+        return self._secrets.text(_encoder.encode(value).decode())
+
+
+def _keeping(base: type, keep: _Keep, shown: int) -> type:
+    """`base`, a class of bound loggers, but with a short way for lines below the level `shown`: they are kept, and of
+    all that has to be done to show a line nothing is done. Each turn has some seven of them."""
+    show: Callable[..., Any] = base._proxy_to_logger  # type: ignore[attr-defined]  # noqa: SLF001  # pyright: ignore[reportPrivateUsage, reportUnknownMemberType, reportAttributeAccessIssue]  where all methods of a logger meet
+
+    def pass_on(self: Any, method_name: str, event: str | None = None, **values: Any) -> Any:
+        level = LEVELS.get(method_name, shown)
+        if level >= shown:
+            return show(self, method_name, event, **values)
+        bound = structlog.contextvars.get_contextvars()
+        return keep.line(self._logger, level, event, {**bound, **self._context, **values})
+
+    return type("Logger", (base,), {"_proxy_to_logger": pass_on})
 
 
 def _source() -> tuple[str, int]:
@@ -126,18 +154,6 @@ def _source() -> tuple[str, int]:
         frame = frame.f_back
     path = frame.f_code.co_filename
     return path[path.rfind("/thane/") + 1 :], frame.f_lineno
-
-
-class _Only:
-    """Lets pass what is to be shown, of what was to be kept."""
-
-    def __init__(self, least: int) -> None:
-        self._least = least
-
-    def __call__(self, _logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
-        if LEVELS[event["level"]] < self._least:
-            raise structlog.DropEvent
-        return event
 
 
 def _render(_logger: object, _name: str, event: dict[str, Any]) -> str:

@@ -66,22 +66,11 @@ class Lines:
             self._dropped += 1
             return
         attributes = dict(values)
-        ids = {name: str(attributes.pop(name, "") or "") for name in _IDS}
+        run, conversation, loop, tool, model = [str(attributes.pop(name, "") or "") for name in _IDS]
         file, number = attributes.pop("source", ("", 0))
-        line = LogLine(
-            at=self._clock.time(),
-            level=level,
-            subsystem=subsystem,
-            message=message[: self._chars],
-            attributes=self._encode(attributes),
-            source_file=file,
-            source_line=number,
-            run_id=ids["run_id"],
-            conversation_id=ids["conversation_id"],
-            loop_id=ids["loop_id"],
-            tool=ids["tool"],
-            model=ids["model"],
-        )
+        told, message = self._encode(attributes), message[: self._chars]
+        at = self._clock.time()
+        line = LogLine(at, level, subsystem, message, run, conversation, loop, tool, model, told, file, number)
         is_first = not self._waiting
         self._waiting.append(line)
         self._taken += 1

@@ -36,13 +36,14 @@ class Secrets:
     def attributes(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """`values` without those that are named like a secret."""
         return {
-            name: HIDDEN if _is_named(name) and not isinstance(value, _NUMBERS) else value
+            name: HIDDEN if is_named(name) and not isinstance(value, _NUMBERS) else value
             for name, value in values.items()
         }
 
 
 @lru_cache(maxsize=512)  # the same few names stand in nearly every line
-def _is_named(name: str) -> bool:
+def is_named(name: str) -> bool:
+    """Whether an attribute is named like a secret."""
     return _NAMED.search(name) is not None
 
 
