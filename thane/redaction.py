@@ -58,6 +58,8 @@ _PATTERNS = tuple(
     )
 )
 
+_HINTS = tuple((hint, pattern) for hints, pattern in _PATTERNS for hint in hints)
+
 
 class Redactor:
     """Takes secrets out of text and of JSON values. `known` are secrets word for word."""
@@ -74,9 +76,9 @@ class Redactor:
         if self._known is not None:
             text = self._known.sub(REDACTED, text)
         lower = text.lower()
-        for hints, pattern in _PATTERNS:
-            if any(hint in lower for hint in hints):
-                text = pattern.sub(_replace, text)
+        worth_trying = [pattern for hint, pattern in _HINTS if hint in lower]
+        for pattern in dict.fromkeys(worth_trying):
+            text = pattern.sub(_replace, text)
         return text
 
     def value(self, value: Any) -> Any:

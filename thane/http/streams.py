@@ -76,6 +76,11 @@ class AppTask:
     async def _receive(self) -> ASGIMessage:
         await self._before_receive()
         try:
+            # Without a checkpoint where something is there: it is the body of nearly every request, and the queue ends.
+            return self._inbox.receive_nowait()
+        except (trio.WouldBlock, trio.EndOfChannel):
+            pass
+        try:
             return await self._inbox.receive()
         except trio.EndOfChannel:
             return {"type": f"{self._kind}.disconnect"}
@@ -149,7 +154,8 @@ class HttpStream(HTTPStream):
     @override
     async def app_send(self, message: Any) -> None:
         if self.closed:
-            await trio.lowlevel.checkpoint()  # so that a loop that only sends is cancelled
+            if message is not None:
+                await trio.lowlevel.checkpoint()  # so that a loop that only sends is cancelled
         elif message is None:
             if self.state is ASGIHTTPState.REQUEST:
                 self.status = 500

@@ -10,6 +10,7 @@ It is a plain transport (GET, POST, keep-alive, TLS), not a general one: no HTTP
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Awaitable
 from contextlib import suppress
@@ -224,7 +225,7 @@ async def _ask(stream: trio.abc.Stream, request: httpx2.Request, message: bytes)
     silent = True
     try:
         with suppress(trio.BrokenResourceError):  # it may have answered before it hung up: read that
-            await stream.send_all(message)
+            await _send(stream, message)
         while not reader.status:
             data = bytes(await stream.receive_some(READ_BYTES))
             if not data:
@@ -236,6 +237,20 @@ async def _ask(stream: trio.abc.Stream, request: httpx2.Request, message: bytes)
             raise _StaleError from error
         raise _told(error, request) from error
     return reader, body
+
+
+async def _send(stream: trio.abc.Stream, message: bytes) -> None:
+    """Without a turn of the event loop where the socket takes all of it, as nearly always: what follows is a wait."""
+    sent = 0
+    if isinstance(stream, trio.SocketStream):
+        try:
+            sent = os.write(stream.socket.fileno(), message)
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            raise trio.BrokenResourceError("the server hung up") from error
+    if sent < len(message):
+        await stream.send_all(memoryview(message)[sent:])
 
 
 def _told(error: Exception, request: httpx2.Request | None) -> httpx2.TransportError:
