@@ -7,21 +7,32 @@ import pytest
 
 from tests.models.servers import REQUEST, ask, fail, fake_server, provider_of
 from thane.config.settings import ModelProvider
+from thane.models.anthropic_abilities import Abilities, read
 from thane.models.anthropic_request import encode_request
 from thane.models.provider import ModelCalls, ModelDone, ModelRequest
 from thane.testing.anthropic_script import SIGNATURE
+from thane.testing.fake_anthropic import FakeAnthropic
+from thane.testing.fake_server import FakeModel
 from thane.testing.script import Call, Raw, Reply, Say, Stop, Think
 from thane.turn import Message, Options, Text, ToolCall, ToolSpec, Usage
 
 PROVIDER = ModelProvider(name="anthropic", type="anthropic", url="https://api.anthropic.com")
 TOOLS = (ToolSpec("a", "A."), ToolSpec("b", "B."))
+USUAL = Abilities()
+NEWER = Abilities(most_tokens=9000, adaptive=True, disabled=True, efforts=("low", "high"), samples=False)
 KEEP = {"type": "ephemeral"}
 EARLIER = (Message("system", "Be brief."), Message("user", "Hello"), Message("assistant", "Hi!"))
 
 
-def encoded(*messages: Message, provider: ModelProvider = PROVIDER, thoughts: Any = None, **fields: Any) -> Any:
+def encoded(
+    *messages: Message,
+    provider: ModelProvider = PROVIDER,
+    thoughts: Any = None,
+    abilities: Abilities = USUAL,
+    **fields: Any,
+) -> Any:
     request = ModelRequest("claude", messages, **fields)
-    return msgspec.json.decode(encode_request(request, provider, thoughts or {}))
+    return msgspec.json.decode(encode_request(request, provider, thoughts or {}, abilities))
 
 
 def marks(body: Any) -> list[str]:
@@ -108,6 +119,82 @@ def test_options_are_written_as_the_api_takes_them():
     assert "temperature" not in body
     body = encoded(Message("user", "x"), options=Options(format={"type": "object"}))
     assert '{"type":"object"}' in body["system"][-1]["text"]
+
+
+def test_a_model_that_decides_about_thinking_is_told_the_effort():
+    said = Message("user", "x")
+    body = encoded(said, options=Options(think="high", max_tokens=100), abilities=NEWER)
+    assert ({"type": "adaptive", "display": "summarized"}, {"effort": "high"}) == (
+        body["thinking"],
+        body["output_config"],
+    )
+    assert 8292 == body["max_tokens"]
+    assert 9000 == encoded(said, options=Options(think=True), abilities=NEWER)["max_tokens"], "as many as it can"
+    for wanted in (True, "medium"):
+        assert "output_config" not in encoded(said, options=Options(think=wanted), abilities=NEWER)  # type: ignore[arg-type]  # both are
+    body = encoded(said, options=Options(think=False, temperature=0.5), abilities=NEWER)
+    assert {"type": "disabled"} == body["thinking"]
+    assert "temperature" not in body
+    assert "thinking" not in encoded(said, options=Options(think=False))
+
+
+def test_thinking_leaves_room_for_an_answer_where_the_limit_is_known():
+    few = Abilities(most_tokens=4000)
+    body = encoded(Message("user", "x"), options=Options(think=True), abilities=few)
+    assert (4000, 3999) == (body["max_tokens"], body["thinking"]["budget_tokens"])
+
+
+@pytest.mark.parametrize(
+    ("words", "options"),
+    [
+        ("`temperature` is deprecated for this model.", Options(temperature=0.5)),
+        ("top_p: not supported by this model", Options(top_p=0.5)),
+        ('"thinking.type.enabled" is not supported. Use "thinking.type.adaptive".', Options(think=True)),
+    ],
+)
+async def test_what_a_model_refuses_is_left_out_from_then_on(words: str, options: Options, autojump_clock: object):
+    fake = fake_server("anthropic")
+    fake.script(Reply(status=400, error=words))
+    request = ModelRequest("some-model", (Message("user", "hi"),), options=options)
+    async with provider_of(fake, "anthropic") as provider:
+        assert isinstance((await ask(provider, request))[-1], ModelDone)
+        await provider.models()
+        await ask(provider, request)
+    asked = [request.body for request in fake.requests if request.path == "/v1/messages"]
+    assert 3 == len(asked)
+    refused, *taken = [{name: body.get(name) for name in ("temperature", "top_p", "thinking")} for body in asked]
+    assert taken[0] == taken[1] != refused
+
+
+async def test_a_model_is_asked_as_the_list_says_and_a_retired_one_is_not_offered(autojump_clock: object):
+    fake = FakeAnthropic(None, (FakeModel("newer"), FakeModel("gone")))
+    types = {"adaptive": {"supported": True}, "enabled": {"supported": False}, "disabled": {"supported": True}}
+    thinks = {"thinking": {"supported": True, "types": types}}
+    newer = {"max_input_tokens": 1_000_000, "max_tokens": 128_000, "lifecycle": "active", "capabilities": thinks}
+    fake.listing = {"newer": newer, "gone": {"lifecycle": "retired"}}
+    async with provider_of(fake, "anthropic") as provider:
+        assert [("newer", 1_000_000)] == [(each.name, each.context_tokens) for each in await provider.models()]
+        await ask(provider, ModelRequest("newer", (Message("user", "hi"),), options=Options(think=True)))
+    assert "adaptive" == fake.requests[-1].body["thinking"]["type"]
+
+
+async def test_another_refusal_is_a_failure_at_once(autojump_clock: object):
+    fake = fake_server("anthropic")
+    fake.script(*[Reply(status=400, error="messages: too long")] * 2)
+    async with provider_of(fake, "anthropic") as provider:
+        error = await fail(provider, request=ModelRequest("some-model", (Message("user", "hi"),)))
+    assert (400, 1) == (error.status, len(fake.requests))
+
+
+def test_what_the_list_of_models_tells_is_read_as_the_sdk_has_it():
+    no, yes = {"supported": False}, {"supported": True}
+    types = {"adaptive": yes, "enabled": no, "disabled": yes, "between_tools": no}
+    told = {
+        "thinking": {"supported": True, "types": types},
+        "effort": {"supported": True, "low": yes, "medium": no, "high": yes, "max": yes},
+    }
+    assert Abilities(64_000, adaptive=True, disabled=True, efforts=("low", "high", "max")) == read(64_000, told)
+    assert Abilities() == read(None, None) == read("many", {"thinking": {"types": 3}, "effort": []})
 
 
 async def test_thoughts_go_back_with_the_results_of_the_calls_that_they_led_to(autojump_clock: object):

@@ -40,7 +40,8 @@ class ModelProvider(Section, frozen=True):
     max_output_tokens: Count = 8192
     """Longest answer where the request names none (`anthropic`, which has to be told)."""
     thinking_tokens: Count = 4096
-    """Tokens for thinking where that is asked for (`anthropic`); half of it at `low`, 2 times at `high`, 4 at `max`."""
+    """Tokens for thinking where that is asked for (`anthropic`); half of it at `low`, 2 times at `high`, 4 at `max`.
+    Models that decide about it themselves are told the effort instead."""
     cache_prompts: bool = True
     """Ask for the beginning of prompts to be kept between turns (`anthropic`)."""
 

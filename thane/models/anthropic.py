@@ -9,12 +9,14 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
+from msgspec.structs import replace
 
 from thane.ids import Ids
+from thane.models.anthropic_abilities import Abilities, can, learned, read
 from thane.models.anthropic_format import MessageReader
 from thane.models.anthropic_request import encode_request
 from thane.models.counts import counted
-from thane.models.provider import ModelInfo, ModelRequest, ModelStream
+from thane.models.provider import ModelError, ModelInfo, ModelRequest, ModelStream
 from thane.models.server import Server, ServerStatistics
 from thane.turn import JSON
 
@@ -23,13 +25,16 @@ KIND = "an Anthropic server"
 _VERSION = "2023-06-01"
 _CONTEXT_TOKENS = 200_000  # of every model that Anthropic serves, where the API does not say more
 _PAGES = 10  # of 1,000 models
+_MODELS_KNOWN = 1024  # of which is kept what they take
 _THOUGHTS_KEPT = 1024  # tool calls whose thinking may still have to go back; those of the turns that run now
 
 
 class _Entry(msgspec.Struct):
     id: str = ""
     max_input_tokens: Any = None
+    max_tokens: Any = None
     capabilities: Any = None
+    lifecycle: Any = None
 
 
 class _Models(msgspec.Struct):
@@ -47,6 +52,7 @@ class AnthropicProvider:
         key = server.provider.api_key
         self._headers = {"anthropic-version": _VERSION} | ({"x-api-key": key} if key else {})
         self._thoughts: OrderedDict[str, list[JSON]] = OrderedDict()
+        self._abilities: OrderedDict[str, Abilities] = OrderedDict()
 
     @property
     def name(self) -> str:
@@ -58,19 +64,29 @@ class AnthropicProvider:
     @asynccontextmanager
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelStream]:
         """See `Provider.stream`."""
-        content = encode_request(request, self._server.provider, self._thoughts)
-        reader = MessageReader(
-            self._ids, failures=self._server.failures, line_bytes=self._server.settings.answer_line_bytes
-        )
         headers = {"accept": "text/event-stream", **self._headers}
-        async with self._server.stream(
-            "/v1/messages", content, reader, model=request.model, headers=headers, waits=request.waits
-        ) as answer:
+        answers = False
+        while not answers:
+            abilities = self._abilities.get(request.model, Abilities())
+            content = encode_request(request, self._server.provider, self._thoughts, abilities)
+            reader = MessageReader(
+                self._ids, failures=self._server.failures, line_bytes=self._server.settings.answer_line_bytes
+            )
             try:
-                yield answer
-            finally:
-                if reader.done:
-                    self._keep(reader)
+                async with self._server.stream(
+                    "/v1/messages", content, reader, model=request.model, headers=headers, waits=request.waits
+                ) as answer:
+                    answers = True
+                    try:
+                        yield answer
+                    finally:
+                        if reader.done:
+                            self._keep(reader)
+            except ModelError as error:
+                knows_better = None if answers else learned(abilities, error)
+                if knows_better is None:
+                    raise
+                self._know(request.model, knows_better)
 
     def _keep(self, reader: MessageReader) -> None:
         """Remember the thoughts that led to tool calls, for when their results are sent."""
@@ -88,29 +104,36 @@ class AnthropicProvider:
             if not body:
                 break
             page = self._server.decode(body, _Models)
-            found += [self._describe(entry) for entry in page.data if entry.id]
+            found += [self._describe(entry) for entry in page.data if entry.id and entry.lifecycle != "retired"]
             if not page.has_more or not page.last_id:
                 break
             path = f"/v1/models?limit=1000&after_id={quote(page.last_id, safe='')}"
         return tuple(found)
 
+    def _know(self, model: str, abilities: Abilities) -> None:
+        self._abilities[model] = abilities
+        while len(self._abilities) > _MODELS_KNOWN:
+            self._abilities.popitem(last=False)
+
     def _describe(self, entry: _Entry) -> ModelInfo:
+        before = self._abilities.get(entry.id, Abilities())  # with what was learned, which the list does not tell
+        told = read(entry.max_tokens, entry.capabilities)
+        self._know(entry.id, replace(told, samples=before.samples, adaptive=told.adaptive or before.adaptive))
         return ModelInfo(
             entry.id,
             self.name,
             context_tokens=counted(entry.max_input_tokens) or _CONTEXT_TOKENS,
             supports_tools=True,
-            supports_thinking=_can(entry, "thinking", not _is_older(entry.id)),
-            supports_images=_can(entry, "image_input", True),
+            supports_thinking=_can(entry, "thinking", otherwise=not _is_older(entry.id)),
+            supports_images=_can(entry, "image_input", otherwise=True),
             local=self._server.provider.is_local,
         )
 
 
-def _can(entry: _Entry, ability: str, otherwise: bool) -> bool:
+def _can(entry: _Entry, ability: str, *, otherwise: bool) -> bool:
     """What the API tells of a model; `otherwise` where it does not."""
-    told = entry.capabilities.get(ability) if isinstance(entry.capabilities, dict) else None
-    supported = told.get("supported") if isinstance(told, dict) else told
-    return supported if isinstance(supported, bool) else otherwise
+    told = can(entry.capabilities, ability)
+    return otherwise if told is None else told
 
 
 def _is_older(name: str) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import msgspec
 
 from thane.config.providers import ModelProvider
+from thane.models.anthropic_abilities import Abilities
 from thane.models.images import media_type
 from thane.models.provider import ModelRequest
 from thane.turn import JSON, Message, Options
@@ -21,11 +22,15 @@ _EFFORT = {"low": 0.5, "medium": 1.0, "high": 2.0, "max": 4.0}
 _CHOICES: dict[str, JSON] = {"none": {"type": "none"}, "required": {"type": "any"}}
 _BEFORE = "(The beginning of this conversation is left out.)"
 _JSON = "Answer with JSON only: no words around it, no code fence."
+_USUAL = Abilities()
 _encoder = msgspec.json.Encoder()
 
 
-def encode_request(request: ModelRequest, provider: ModelProvider, thoughts: Mapping[str, list[JSON]]) -> bytes:
-    """The body. `thoughts` are the thinking blocks that belong to a tool call, by its id, as the server sent them."""
+def encode_request(
+    request: ModelRequest, provider: ModelProvider, thoughts: Mapping[str, list[JSON]], abilities: Abilities = _USUAL
+) -> bytes:
+    """The body. `thoughts` are the thinking blocks that belong to a tool call, by its id, as the server sent them;
+    `abilities` are the model's."""
     messages, stable = _messages(request.messages, thoughts)
     system = [message.content for message in request.messages if message.role == "system" and message.content]
     if request.options.format is not None:
@@ -45,7 +50,8 @@ def encode_request(request: ModelRequest, provider: ModelProvider, thoughts: Map
     if provider.cache_prompts:
         _mark(body, stable)
     free = request.tool_choice == "auto"  # the API refuses to think and to be told which tool to call
-    body |= _sampling(request.options, provider, may_think=free and _may_think(request.messages, thoughts))
+    may_think = free and _may_think(request.messages, thoughts)
+    body |= _sampling(request.options, provider, abilities, may_think=may_think)
     return _encoder.encode(body)
 
 
@@ -115,23 +121,36 @@ def _may_think(messages: tuple[Message, ...], thoughts: Mapping[str, list[JSON]]
     return bool(calls) and calls[0].id in thoughts
 
 
-def _sampling(options: Options, provider: ModelProvider, *, may_think: bool) -> JSON:
+def _sampling(options: Options, provider: ModelProvider, abilities: Abilities, *, may_think: bool) -> JSON:
     limit = options.max_tokens if options.max_tokens is not None and options.max_tokens > 0 else None
     most = limit or provider.max_output_tokens
+    thinks = bool(options.think) and may_think
     out: JSON = {}
-    if options.think and may_think:
+    if thinks:
         effort = _EFFORT[options.think] if isinstance(options.think, str) else 1.0
         budget = max(_LEAST_THINKING, int(provider.thinking_tokens * effort))
-        out["thinking"] = {"type": "enabled", "budget_tokens": budget}
         most += budget  # the limit is on both together
-    elif options.temperature is not None:
-        out["temperature"] = min(options.temperature, 1.0)  # Anthropic's scale ends there
-    elif options.top_p is not None:  # newer models take one of the two
-        out["top_p"] = options.top_p
+        out |= _thinking(options.think, budget, abilities)
+    elif options.think is False and abilities.disabled:
+        out["thinking"] = {"type": "disabled"}  # such a model may think without being asked to
+    if not thinks and abilities.samples:
+        if options.temperature is not None:
+            out["temperature"] = min(options.temperature, 1.0)  # Anthropic's scale ends there
+        elif options.top_p is not None:  # some models take one of the two
+            out["top_p"] = options.top_p
     if options.stop:
         out["stop_sequences"] = options.stop
-    out["max_tokens"] = most
+    out["max_tokens"] = min(most, abilities.most_tokens or most)
     return out
+
+
+def _thinking(wanted: bool | str | None, budget: int, abilities: Abilities) -> JSON:
+    """How thinking is asked for: by tokens, or by an effort of a model that decides about them itself."""
+    if not abilities.adaptive:
+        most = (abilities.most_tokens or budget + 1) - 1  # the API wants fewer than there are for both
+        return {"thinking": {"type": "enabled", "budget_tokens": max(_LEAST_THINKING, min(budget, most))}}
+    out: JSON = {"thinking": {"type": "adaptive", "display": "summarized"}}  # some omit what they thought otherwise
+    return out | {"output_config": {"effort": wanted}} if wanted in abilities.efforts else out
 
 
 def _format(wanted: str | JSON) -> str:

@@ -16,7 +16,9 @@ _KINDS = {401: "authentication_error", 404: "not_found_error", 429: "rate_limit_
 
 
 class FakeAnthropic(FakeServer):
-    """See `FakeServer`."""
+    """See `FakeServer`. `listing` are fields that `/v1/models` adds to a model's entry, by the model's name."""
+
+    listing: dict[str, JSON] = {}  # noqa: RUF012  replaced, never changed
 
     path = "/v1/messages"
 
@@ -29,7 +31,10 @@ class FakeAnthropic(FakeServer):
     def fixed(self, request: Request) -> bytes:
         if request.path != "/v1/models":
             return as_json(404, self.error(404, "Not Found"))
-        entries = [{"type": "model", "id": model.name, "display_name": model.name} for model in self.models]
+        entries = [
+            {"type": "model", "id": model.name, "display_name": model.name, **self.listing.get(model.name, {})}
+            for model in self.models
+        ]
         return as_json(200, {"data": entries, "has_more": False, "last_id": entries[-1]["id"] if entries else None})
 
 
