@@ -24,7 +24,8 @@ from thane.conversations.marks import OVER, recap
 from thane.conversations.remembered import Remembered
 from thane.ids import Ids
 from thane.memory.archive import Archive
-from thane.memory.facts import Asker, Facts, NewFact
+from thane.memory.fact import Asker, NewFact
+from thane.memory.facts import Facts
 from thane.memory.records import ConversationQuery, ConversationRecord, MessageRecord, RunRecord
 from thane.memory.search import Wanted
 from thane.storage.database import open_database

@@ -15,7 +15,8 @@ from thane.config.settings import Extraction, Models, Storage
 from thane.conversations.extractor import Extractor
 from thane.ids import Ids
 from thane.memory.archive import Archive
-from thane.memory.facts import Fact, Facts, NewFact
+from thane.memory.fact import Fact, NewFact
+from thane.memory.facts import Facts
 from thane.storage.database import open_database
 from thane.testing.clock import TrioClock
 from thane.turn import Caller, RunFailed, RunFinished, Turn, Usage
@@ -62,6 +63,7 @@ async def test_what_is_found_is_of_who_spoke(tmp_path: Path) -> None:
         *(fact.scope, fact.subject, fact.key, fact.source, fact.confidence),
     )
     assert fact.run_id
+    assert fact.message_id
 
 
 async def test_of_somebody_unknown_it_stays_in_the_conversation(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from thane.memory.facts import Asker, Fact
+from thane.memory.fact import Asker, Fact
 from thane.memory.records import ConversationRecord, MessageRecord
 from thane.memory.search import Wanted
 from thane.memory.sessions import SessionRecord
@@ -137,8 +137,48 @@ class Memory:
         kept = [fact for fact in self.facts if not is_meant(fact)]
         self.facts = [*kept, *(fact for fact in then.facts if is_meant(fact))]
 
-    def current(self, name: tuple[str, str, str, str]) -> Fact | None:
-        return next((fact for fact in self.facts if named(fact) == name and fact.state == "current"), None)
+    def in_state(self, name: tuple[str, str, str, str], state: str) -> Fact | None:
+        return next((fact for fact in self.facts if named(fact) == name and fact.state == state), None)
+
+    def remember(self, new: Fact, now: float) -> str:
+        """The id of what is refreshed; "" where nothing is kept; "new" where `new` is, and is named so by others."""
+        held, proposed = self.in_state(named(new), "current"), self.in_state(named(new), "proposed")
+        by_person = new.source == "person"
+
+        def is_same(fact: Fact | None) -> bool:
+            mine = (new.value, new.valid_from, new.valid_until)
+            return fact is not None and (fact.value, fact.valid_from, fact.valid_until) == mine
+
+        def settle(by: str) -> None:
+            if by_person:
+                self.change(
+                    lambda fact: named(fact) == named(new) and fact.state == "proposed",
+                    state="superseded",
+                    superseded_by=by,
+                )
+
+        if held is not None and is_same(held):
+            source = new.source if by_person else held.source
+            self.change(lambda fact: fact.id == held.id, updated_at=now, source=source)
+            settle(held.id)
+            return held.id
+        is_over = held is not None and held.valid_until is not None and held.valid_until <= now
+        if held is not None and held.source == "person" and not by_person and not is_over:
+            if proposed is not None and is_same(proposed):
+                self.change(lambda fact: fact.id == proposed.id, updated_at=now)
+                return proposed.id
+            if any(
+                named(fact) == named(new)
+                and (fact.state, fact.superseded_by, fact.value) == ("forgotten", held.id, new.value)
+                for fact in self.facts
+            ):
+                return ""
+            new, held = msgspec.structs.replace(new, state="proposed"), proposed
+        if held is not None:
+            self.change(lambda fact: fact.id == held.id, state="superseded", superseded_by="new")
+        settle("new")
+        self.facts.append(new)
+        return "new"
 
     def change(self, which: Callable[[Fact], bool], **values: object) -> None:
         self.facts = [msgspec.structs.replace(fact, **values) if which(fact) else fact for fact in self.facts]

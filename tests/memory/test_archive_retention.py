@@ -19,7 +19,8 @@ from thane.config.settings import Runs, Storage
 from thane.ids import Ids
 from thane.memory.archive import Archive
 from thane.memory.archive_retention import DAY, ArchiveRetention, ArchiveSwept
-from thane.memory.facts import Facts, NewFact
+from thane.memory.fact import NewFact
+from thane.memory.facts import Facts
 from thane.memory.records import RunRecord, ToolCallRecord
 from thane.memory.retention import Retention
 from thane.memory.search import Wanted

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import trio
@@ -23,7 +23,8 @@ from thane.config.settings import Storage
 from thane.errors import ClientError
 from thane.ids import Ids
 from thane.memory.archive import Archive
-from thane.memory.facts import Asker, Fact, Facts, NewFact, Scope, may_see
+from thane.memory.fact import Asker, Fact, NewFact, Scope, may_see
+from thane.memory.facts import Facts
 from thane.storage import fact_rows
 from thane.storage.database import Database, open_database
 from thane.testing.clock import TrioClock
@@ -46,7 +47,7 @@ async def world(path: Path, limits: FactSettings = FactSettings()) -> AsyncGener
         yield World(database, limits)
 
 
-def of(scope: Scope, subject: str, key: str, value: str, **more: float) -> NewFact:
+def of(scope: Scope, subject: str, key: str, value: str, **more: Any) -> NewFact:
     return NewFact(scope, subject, "user", key, value, "model", "r_0", **more)
 
 
@@ -93,7 +94,7 @@ async def test_forgotten_is_kept_for_the_record_and_erased_is_gone(tmp_path: Pat
         assert () == await w.facts.recall(ANNA, "doctor")
         assert ["forgotten", "superseded"] == sorted(each.state for each in await w.facts.list(equal={}))
 
-        await w.facts.forget(fact.id, erase=True)
+        await w.facts.erase(fact.id)
 
         assert () == await w.facts.list(equal={}, q="Lee OR Moss")
         with pytest.raises(ClientError, match="not found"):
@@ -105,7 +106,7 @@ async def test_nobody_forgets_what_is_not_theirs(tmp_path: Path) -> None:
         fact = await w.facts.remember(of("person", "anna", "doctor", "Dr Lee"))
 
         with pytest.raises(ClientError, match="not found"):
-            await w.facts.forget(fact.id, erase=True, asker=BEN)
+            await w.facts.erase(fact.id, asker=BEN)
 
         assert {"Dr Lee"} == values(await w.facts.recall(ANNA, "doctor"))
 
@@ -117,8 +118,8 @@ async def test_uses_are_noted_on_the_run(tmp_path: Path) -> None:
         await w.facts.recall(BEN, "bin")
         await w.database.write(lambda _: None)  # what was posted before is written before
 
-        assert [(fact.id, "prompt")] == [(use.fact_id, use.how) for use in await w.facts.used_by("r_1")]
-        assert [(fact.id, "recall")] == [(use.fact_id, use.how) for use in await w.facts.used_by("r_2")]
+        assert [(fact.id, "prompt")] == [(use.fact_id, use.how) for use, _ in await w.facts.used_by("r_1")]
+        assert [(fact.id, "recall")] == [(use.fact_id, use.how) for use, _ in await w.facts.used_by("r_2")]
 
 
 async def test_a_prompt_holds_no_more_than_it_may(tmp_path: Path) -> None:
@@ -171,7 +172,7 @@ async def test_a_checkpoint_brings_facts_back(tmp_path: Path) -> None:
         before = await w.facts.list(equal={})
         made = await w.archive.checkpoints.create("manual")
         await w.facts.remember(of("person", "anna", "doctor", "Dr Moss"))
-        await w.facts.forget(gone.id, erase=True)
+        await w.facts.forget(gone.id)
         await w.facts.remember(of("house", "", "bins", "Monday"))
 
         difference, _ = await w.archive.checkpoints.restore(made.id)

@@ -18,7 +18,7 @@ from tests.memory.running import Thane
 from tests.memory.samples import run
 from thane.config.settings import Archive as ArchiveSettings
 from thane.conversations import identity, marks
-from thane.memory.facts import Asker, Fact, NewFact
+from thane.memory.fact import Asker, Fact, NewFact
 from thane.memory.records import ConversationRecord, MessageRecord
 from thane.memory.search import Around, Wanted
 from thane.memory.sessions import Described
@@ -192,37 +192,58 @@ class MemoryMachine(RuleBasedStateMachine):
         who=st.sampled_from(
             (("house", ""), ("person", "anna"), ("person", "ben"), *(("conversation", c) for c in TALKS))
         ),
-        key=st.sampled_from(("tea", "bins")),
         value=st.sampled_from(WORDS),
-        times=st.sampled_from(((None, None), (None, 100.0), (2000.0, None))),
+        source=st.sampled_from(("person", "model", "extraction")),
+        times=st.sampled_from(((None, None), (None, None), (None, 100.0), (2000.0, None))),
     )
-    def remember(self, who: tuple[str, str], key: str, value: str, times: tuple[float | None, float | None]) -> None:
+    def remember(self, who: tuple[str, str], value: str, source: str, times: tuple[float | None, float | None]) -> None:
         self._next()
-        now = self.clock.now
+        now, name = self.clock.now, (*who, "user", "tea")
         valid = [None if each is None else now + each for each in times]
-        new = NewFact(*who, "user", key, value, "model", "r_0", 1.0, *valid)  # pyright: ignore[reportArgumentType]  drawn from the scopes
-        old = self.memory.current((*who, "user", key))
+        new = NewFact(*who, "user", "tea", value, source, "r_0", 1.0, *valid)  # pyright: ignore[reportArgumentType]  drawn from what there is
+        expected = self.memory.remember(Fact("", *name, value, source, "r_0", 1.0, now, now, *valid), now)  # pyright: ignore[reportArgumentType]  as above
         kept = self.thane.do(partial(self.thane.facts.remember, new))
-        if old is not None and (old.value, old.valid_from, old.valid_until) == (value, *valid):
-            self.memory.change(lambda fact: fact.id == old.id, updated_at=now)
-            assert kept.id == old.id
-            return
-        if old is not None:
-            self.memory.change(lambda fact: fact.id == old.id, state="superseded", superseded_by=kept.id)
-        self.memory.facts.append(
-            Fact(kept.id, *who, "user", key, value, "model", "r_0", 1.0, now, now, *valid)  # pyright: ignore[reportArgumentType]  as above
-        )
+        if expected == "new":
+            self.memory.change(lambda fact: fact.superseded_by == "new", superseded_by=kept.id)
+            self.memory.change(lambda fact: fact.id == "", id=kept.id)
+        else:
+            assert expected == kept.id
 
     @precondition(lambda self: self.memory.facts)
-    @rule(data=st.data(), erase=st.booleans())
-    def forget(self, data: st.DataObject, erase: bool) -> None:
+    @rule(data=st.data())
+    def forget(self, data: st.DataObject) -> None:
         fact = data.draw(st.sampled_from(self.memory.facts))
         self._next()
-        self.thane.do(partial(self.thane.facts.forget, fact.id, erase=erase))
-        if erase:
-            self.memory.facts = [each for each in self.memory.facts if named(each) != named(fact)]
-        elif fact.state == "current":
-            self.memory.change(lambda each: each.id == fact.id, state="forgotten", updated_at=self.clock.now)
+        self.thane.do(partial(self.thane.facts.forget, fact.id))
+        held = self.memory.in_state(named(fact), "current")
+        if fact.state in {"current", "proposed"}:
+            by = held.id if held is not None and fact.state == "proposed" else fact.superseded_by
+            self.memory.change(
+                lambda each: each.id == fact.id, state="forgotten", updated_at=self.clock.now, superseded_by=by
+            )
+
+    @precondition(lambda self: any(fact.state == "proposed" for fact in self.memory.facts))
+    @rule(data=st.data())
+    def accept(self, data: st.DataObject) -> None:
+        fact = data.draw(st.sampled_from([each for each in self.memory.facts if each.state == "proposed"]))
+        self._next()
+        self.thane.do(partial(self.thane.facts.accept, fact.id))
+        held = self.memory.in_state(named(fact), "current")
+        if held is not None:
+            self.memory.change(lambda each: each.id == held.id, state="superseded", superseded_by=fact.id)
+        self.memory.change(lambda each: each.id == fact.id, state="current", source="person", updated_at=self.clock.now)
+
+    @precondition(lambda self: self.memory.facts)
+    @rule(data=st.data())
+    def erase(self, data: st.DataObject) -> None:
+        """It goes from every checkpoint too, so that no restore brings it back."""
+        fact = data.draw(st.sampled_from(self.memory.facts))
+        self._next()
+        erased = self.thane.do(partial(self.thane.facts.erase, fact.id))
+        had = [each for each in self.checkpoints.values() if any(named(one) == named(fact) for one in each.facts)]
+        assert (len(had), ()) == (erased.checkpoints, erased.damaged)
+        for memory in (self.memory, *self.checkpoints.values()):
+            memory.facts = [each for each in memory.facts if named(each) != named(fact)]
 
     # checkpoints
 

@@ -18,7 +18,7 @@ from tests.storage.test_released import RELEASED, build
 from thane.errors import DependencyError
 from thane.ledger.entry import LedgerEntry
 from thane.memory.checkpoints import Part
-from thane.memory.facts import Asker, Fact, NewFact
+from thane.memory.fact import Asker, Fact, NewFact
 from thane.memory.intake import take_in
 from thane.memory.records import MessageRecord, RunRecord, SentPrompt, Span, StepRecord, ToolCallRecord
 from thane.memory.sessions import Described, SessionRecord
@@ -151,7 +151,7 @@ async def forget(house: House) -> object:
 
 async def erase(house: House) -> object:
     fact = (await house.facts.list(equal={"key": "bin day"}, limit=1))[0]
-    return await house.facts.forget(fact.id, erase=True)
+    return await house.facts.erase(fact.id)
 
 
 async def import_facts(house: House) -> object:

@@ -23,7 +23,8 @@ from thane.ledger.entry import LedgerEntry
 from thane.ledger.ledger import open_ledger
 from thane.ledger.pricing import PriceList
 from thane.memory.archive import Archive
-from thane.memory.facts import Facts, NewFact
+from thane.memory.fact import NewFact
+from thane.memory.facts import Facts
 from thane.memory.records import RunRecord, ToolCallRecord
 from thane.storage.database import open_database
 from thane.turn import Usage

@@ -13,6 +13,7 @@ import msgspec
 from tests.home.doubles import StandingClock
 from thane.config.settings import Storage
 from thane.ids import Ids
+from thane.memory.fact import NewFact
 from thane.memory.facts import Facts
 from thane.storage.database import open_database
 from thane.tools.facts import fact_tools
@@ -87,3 +88,27 @@ async def test_bad_arguments_are_told(tmp_path: Path) -> None:
             answer = await w.call("remember_fact", speaking("anna"), **arguments)
             assert answer["error"], wrong
         assert [] == await w.known(speaking("anna"))
+
+
+async def test_what_a_person_wrote_stays_and_the_model_is_told_so(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        mine = await w.facts.remember(NewFact("person", "anna", "user", "tea", "green", "person"))
+
+        refused = await w.call("remember_fact", speaking("anna"), category="user", key="tea", value="black")
+
+        assert refused["error"]
+        assert "KeptByPerson" == refused["data"]["error"]
+        assert "as a proposal" in refused["data"]["error_text"]
+        assert ["green"] == await w.known(speaking("anna"))
+        refused = await w.call("forget_fact", speaking("anna"), id=mine.id, erase=True)
+        assert "KeptByPerson" == refused["data"]["error"]
+        assert not (await w.call("forget_fact", speaking("anna"), id=mine.id))["error"]
+
+
+async def test_a_model_erases_what_a_model_noted(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await w.call("remember_fact", speaking("anna"), category="user", key="tea", value="black")
+        erased = await w.call("forget_fact", speaking("anna"), key="tea", erase=True)
+        assert 1 == erased["data"]["erased"]
+        assert erased["data"]["remains"]
+        assert () == await w.facts.list(equal={})

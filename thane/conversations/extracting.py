@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from thane.memory.facts import CATEGORIES, NewFact, Scope
+from thane.memory.fact import CATEGORIES, NewFact, Scope
 from thane.turn import Caller, Message, Options, Turn
 
 TASK = "fact_extraction"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import structlog
 import trio
 
@@ -13,7 +14,8 @@ from thane.conversations.asking import Asked, ask
 from thane.conversations.summaries import transcript
 from thane.errors import ClientError, ThaneError
 from thane.memory.archive import Archive
-from thane.memory.facts import Asker, Facts, Scope
+from thane.memory.fact import Asker, Scope
+from thane.memory.facts import Facts
 
 _log = structlog.get_logger("thane.conversations")
 
@@ -56,7 +58,9 @@ class Extractor:
             return 0
         conversation = await self._archive.conversation(run.conversation_id)
         messages = await self._archive.messages(run.conversation_id)
-        said = transcript([each for each in messages if each.run_id == run_id], self._settings.chars)
+        mine = [each for each in messages if each.run_id == run_id]
+        said = transcript(mine, self._settings.chars)
+        asked = next((each.id for each in reversed(mine) if each.message.role == "user"), "")
         if conversation is None or len(messages) < self._settings.min_messages or not said:
             return 0
         scope: Scope = "person" if conversation.user else "conversation"
@@ -66,14 +70,12 @@ class Extractor:
         lines = "\n".join(f"{fact.category} {fact.key}: {fact.value}" for fact in known)
         answer = await ask(self._conversations, extracting.question(said, lines, self._settings.model))
         kept = 0
-        for new in extracting.found(answer, scope, subject, run_id, self._settings.most_facts):
-            held = await self._facts.named(asker, new.key, new.category)  # `known` has the newest only
-            if any(fact.source == "person" and fact.scope == scope for fact in held):
-                continue  # what a person wrote down by hand is not for a model to replace unasked
+        for found in extracting.found(answer, scope, subject, run_id, self._settings.most_facts):
+            new = msgspec.structs.replace(found, message_id=asked)
             try:
-                await self._facts.remember(new)
+                fact = await self._facts.remember(new)
             except ClientError as error:
                 _log.debug("no fact", run_id=run_id, error=error.message)
             else:
-                kept += 1
+                kept += fact.state == "current"  # one against what a person wrote is only proposed
         return kept

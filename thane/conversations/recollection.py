@@ -7,7 +7,8 @@ import structlog
 from thane.conversations.ticket import Ticket
 from thane.conversations.words import spoken
 from thane.errors import ThaneError
-from thane.memory.facts import Asker, Facts
+from thane.memory.fact import Asker
+from thane.memory.facts import Facts
 from thane.turn import Turn
 
 _log = structlog.get_logger("thane.conversations")

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from thane.conversations.reference import Row, when
-from thane.memory.facts import CATEGORIES, Fact
+from thane.memory.fact import CATEGORIES, Fact
 
 
 def take_facts(tables: Mapping[str, Sequence[Row]]) -> tuple[tuple[Fact, ...], int]:

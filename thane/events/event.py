@@ -125,6 +125,9 @@ KINDS: dict[Source, dict[str, str]] = {
             "A branch of the task tree failed and will be restarted: branch, error, retry_in_ms, restarts"
         ),
         "fact_remembered": "Something is remembered: fact_id, scope, category, key, source, run_id",
+        "fact_proposed": (
+            "A model would replace what a person wrote down, which stays: fact_id, scope, category, key, source, run_id"
+        ),
         "fact_recalled": "Facts were told to a model: fact_ids, run_id, conversation_id, how (prompt, recall)",
         "fact_forgotten": "A fact is held no more: fact_id, scope, category, key, run_id, erased",
         "checkpoint_created": "A checkpoint was made: checkpoint_id, trigger, note, conversations, messages, byte_size",

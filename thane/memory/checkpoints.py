@@ -8,9 +8,7 @@ one was restored, is `thane.conversations.checkpointer`.
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
-import zlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import closing
 from typing import Any
@@ -20,16 +18,13 @@ import msgspec
 from thane.clock import Clock
 from thane.errors import ClientError
 from thane.ids import Ids
+from thane.memory.blobs import State, packed, unpacked
 from thane.memory.query import words_of
 from thane.memory.spool import Parts, Spool
 from thane.storage import checkpoint_rows, fact_rows, search_rows
 from thane.storage.database import Database
 
 CONVERSATION = "conversation"
-_LEVEL = 6  # of zlib: about 4 times smaller at 50 MB/s
-
-type State = dict[str, list[dict[str, Any]]]
-"""Rows by table, of one part."""
 
 
 class CheckpointRecord(msgspec.Struct, frozen=True):
@@ -130,9 +125,8 @@ class _Contents:
 
     def pack(self, kind: str, how: Kind, name: str, state: State, stamp: str = "") -> None:
         """Add a part with its state."""
-        body = msgspec.json.encode(state, order="sorted")
-        hash_ = hashlib.sha256(body).hexdigest()
-        self.blobs.add(hash_, zlib.compress(body, _LEVEL))
+        hash_, blob = packed(state)
+        self.blobs.add(hash_, blob)
         self.parts.add((kind, name, hash_, stamp, len(state.get(how.table, ()))))
 
     def missing(self) -> Iterable[str]:
@@ -225,7 +219,7 @@ class Checkpoints:
         """Everything in it, unpacked and checked."""
         return await self._database.read(
             lambda connection: tuple(
-                Part(kind, name, hash_, _unpacked(hash_, checkpoint_rows.blob(connection, hash_)))
+                Part(kind, name, hash_, unpacked(hash_, checkpoint_rows.blob(connection, hash_)))
                 for kind, name, hash_, _, _ in checkpoint_rows.parts(connection, checkpoint_id)
             )
         )
@@ -262,7 +256,7 @@ class Checkpoints:
                 then = {name: hash_ for name, hash_ in then.items() if how.conversation(name) in only}
                 now = {name for name in now if how.conversation(name) in only}
             for name, hash_ in then.items():
-                state = _unpacked(hash_, checkpoint_rows.blob(connection, hash_))
+                state = unpacked(hash_, checkpoint_rows.blob(connection, hash_))
                 current = how.read(connection, name) if name in now else {}
                 changes.append(_change(kind, name, how.table, current, state))
             changes += [
@@ -298,7 +292,7 @@ class Checkpoints:
                     how.remove(connection, change.name)
                 elif change.change != "damaged":
                     hash_ = hashes[change.kind, change.name]
-                    state = _unpacked(hash_, checkpoint_rows.blob(connection, hash_))
+                    state = unpacked(hash_, checkpoint_rows.blob(connection, hash_))
                     how.replace(connection, change.name, state or {})
                     said = (str(row["content"]) for row in (state or {}).get("messages", ()))
                     search_rows.add_words(connection, words_of(" ".join(said)))  # it may come from another machine
@@ -336,17 +330,6 @@ def _store(connection: sqlite3.Connection, head: _Head, contents: _Contents) -> 
         connection, msgspec.structs.astuple(record), contents.parts, contents.blobs.items()
     )
     return msgspec.structs.replace(record, byte_size=size)
-
-
-def _unpacked(hash_: str, blob: bytes | None) -> State | None:
-    """None for what is gone, or is not what it was."""
-    try:
-        body = zlib.decompress(blob or b"")
-        if hashlib.sha256(body).hexdigest() != hash_:
-            return None
-        return msgspec.json.decode(body, type=State)
-    except (zlib.error, msgspec.DecodeError):
-        return None
 
 
 def _change(kind: str, name: str, table: str, now: State, then: State | None) -> Change:

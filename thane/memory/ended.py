@@ -16,7 +16,10 @@ from thane.memory import rows, sessions
 from thane.memory.prompts import PackedPrompt
 from thane.memory.query import words_of
 from thane.memory.records import ConversationRecord, MessageRecord, RunRecord
-from thane.storage import conversation_rows, prompt_rows, run_rows, search_rows
+from thane.storage import conversation_rows, fact_rows, prompt_rows, run_rows, search_rows
+
+REMEMBER_FACT = "remember_fact"
+"""The tool by which a model remembers; what it remembers comes from the message that the run answers."""
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -77,6 +80,9 @@ def _store_turn(
         times = new[0].at, new[-1].at
         session_id = sessions.session_for(connection, conversation.id, run.id, times, idle_seconds)
         conversation_rows.add_messages(connection, session_id, list(map(rows.message_row, new)))
+    if messages and any(call.name == REMEMBER_FACT for call in run.tool_calls):
+        asked = next((each for each in reversed(messages) if each.message.role == "user"), messages[-1])
+        fact_rows.note_message(connection, run.id, asked.id)
     return Stored(repeated, new, session_id)
 
 

@@ -1,20 +1,19 @@
 """Facts: short things that are remembered of a person, of a conversation or of the house, beyond what was said.
 
 A fact has a name (category and key) within its subject, and at most one value holds at a time: a new one supersedes the
-old, which stays and says by what. A forgotten fact stays for the record; an erased one is gone, with its forerunners
-(but a checkpoint that holds it, keeps it). What one person told is never told to another, nor out of its conversation:
-every question for facts names who asks, and the SQL of the answer looks at that.
+old, which stays and says by what. What a person wrote or corrected is only superseded by a person: what a model would
+put in its place is kept as a proposal, which holds nothing until a person accepts it. A forgotten fact stays for the
+record; an erased one is gone (`thane.memory.erasing`). What one person told is never told to another, nor out of its
+conversation: every question for facts names who asks, and the SQL of the answer looks at that.
 
 Not here: who decides what is worth remembering (`thane.tools.facts`, `thane.conversations.extractor`).
 """
 
 from __future__ import annotations
 
-import array
 import math
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Literal
+from collections.abc import Sequence
 
 import msgspec
 import trio
@@ -24,73 +23,15 @@ from thane.config.keeping import Facts as FactSettings
 from thane.errors import ClientError
 from thane.events.event import NoEvents, Publisher
 from thane.ids import Ids
+from thane.memory.erasing import Erased, erase
+from thane.memory.fact import CATEGORIES, Asker, Fact, NewFact, Use, is_kept, is_same, may_see, name_of
+from thane.memory.meaning import Embed, Meaning
 from thane.memory.query import begun, expression, parse, words_of
 from thane.storage import fact_rows
 from thane.storage.database import Database
 
-type Scope = Literal["person", "conversation", "house"]
-type State = Literal["current", "superseded", "forgotten"]
-type FactSource = Literal["person", "model", "extraction", "import"]
-type Embed = Callable[[tuple[str, ...]], Awaitable[tuple[tuple[float, ...], ...]]]
-"""A vector of length 1 for each text; none at all where it failed."""
-
 _NONE_SECONDS = 5.0
 """So long it is believed that there are no facts at all: an import or a restored checkpoint may bring some."""
-
-CATEGORIES = ("user", "home", "device", "routine", "preference", "architecture")
-
-
-class Fact(msgspec.Struct, frozen=True):
-    """Times are epoch seconds. `subject` is a person or the id of a conversation; "" for the house.
-
-    `run_id` is the run in which it was remembered. `valid_from` and `valid_until` bound when it holds; None is open.
-    """
-
-    id: str
-    scope: Scope
-    subject: str
-    category: str
-    key: str
-    value: str
-    source: FactSource
-    run_id: str
-    confidence: float
-    created_at: float
-    updated_at: float
-    valid_from: float | None = None
-    valid_until: float | None = None
-    state: State = "current"
-    superseded_by: str = ""
-
-
-class Use(msgspec.Struct, frozen=True):
-    """That a run was told of a fact (`prompt`, `recall`), or told it (`remember`)."""
-
-    fact_id: str
-    run_id: str
-    how: str
-    at: float
-
-
-class Asker(msgspec.Struct, frozen=True):
-    """Who wants to know: what they may be told depends on it. "" is nobody known, and no conversation."""
-
-    user: str = ""
-    conversation_id: str = ""
-    run_id: str = ""
-
-
-class NewFact(msgspec.Struct, frozen=True):
-    scope: Scope
-    subject: str
-    category: str
-    key: str
-    value: str
-    source: FactSource
-    run_id: str = ""
-    confidence: float = 1.0
-    valid_from: float | None = None
-    valid_until: float | None = None
 
 
 class Facts:
@@ -110,37 +51,68 @@ class Facts:
         self._ids = ids
         self._settings = settings
         self._events = events or NoEvents()
-        self._embed: tuple[str, Embed] | None = None
+        self._meaning: Meaning | None = None
         self._has_some = False  # or may have; it is not looked for the last one to go
         self._none_at = -math.inf
 
     def understand(self, model: str, embed: Embed) -> None:
         """From now on also recall by meaning, with the vectors of this model."""
-        self._embed = (model, embed)
+        self._meaning = Meaning(self._database, self._settings, model, embed)
 
     async def remember(self, new: NewFact) -> Fact:
-        """Keep it, superseding what was kept under its name; the same again only refreshes that. Raises ClientError."""
+        """Keep it, superseding what was kept under its name; the same again only refreshes that.
+
+        Where a person wrote down something else that holds, and this comes from no person, it is kept as a proposal:
+        `state` of what is returned says so; its id is empty where the same was dismissed before. Raises ClientError.
+        """
         new = self._checked(new)
         self._has_some = True
         now = self._clock.time()
         fact = Fact(id=self._ids.uuid7(), created_at=now, updated_at=now, **msgspec.structs.asdict(new))
 
         def write(connection: sqlite3.Connection) -> Fact:
-            row = fact_rows.current(connection, new.scope, new.subject, new.category, new.key)
+            row = fact_rows.current(connection, *name_of(fact))
             if row is None and fact_rows.count_of(connection, new.scope, new.subject) >= self._settings.most:
                 raise ClientError(f"there are {self._settings.most} facts already (facts.most): forget some first")
+            kept, old = fact, None if row is None else Fact(*row)
+            if old is not None and is_same(old, fact):
+                return _refresh(connection, old, fact)
+            if old is not None and is_kept(old, fact, now):
+                kept = msgspec.structs.replace(fact, state="proposed")
+                row = fact_rows.proposed(connection, *name_of(fact))
+                if row is not None and is_same(Fact(*row), fact):
+                    return _refresh(connection, Fact(*row), fact)
+                if fact_rows.is_dismissed(connection, msgspec.structs.astuple(fact), old.id):
+                    return msgspec.structs.replace(kept, id="")
             if row is not None:
-                old = Fact(*row)
-                times = (new.valid_from, new.valid_until)
-                if old.value == new.value and (old.valid_from, old.valid_until) == times:
-                    same = {"updated_at": now, "confidence": max(old.confidence, new.confidence)}
-                    fact_rows.change(connection, old.id, same)
-                    return msgspec.structs.replace(old, **same)
-                fact_rows.change(connection, old.id, {"state": "superseded", "superseded_by": fact.id})
-            fact_rows.add(connection, msgspec.structs.astuple(fact))
+                fact_rows.change(connection, row[0], {"state": "superseded", "superseded_by": fact.id})
+            fact_rows.add(connection, msgspec.structs.astuple(kept))
+            if fact.source == "person":
+                fact_rows.settle(connection, msgspec.structs.astuple(fact))
             if fact.run_id:
                 fact_rows.add_uses(connection, [(fact.id, fact.run_id, "remember", now)])
-            return fact
+            return kept
+
+        kept = await self._database.write(write)
+        if kept.id:
+            self._publish("fact_remembered" if kept.state == "current" else "fact_proposed", kept, source=kept.source)
+        return kept
+
+    async def accept(self, fact_id: str) -> Fact:
+        """A person takes a proposal for right: it supersedes what was held. Raises ClientError (404, 409)."""
+        now = self._clock.time()
+
+        def write(connection: sqlite3.Connection) -> Fact:
+            row = fact_rows.find(connection, fact_id)
+            if row is None:
+                raise unknown()
+            if (fact := Fact(*row)).state != "proposed":
+                raise ClientError("this is no proposal, or no longer", status=409, code="fact_not_proposed")
+            if (old := fact_rows.current(connection, *name_of(fact))) is not None:
+                fact_rows.change(connection, old[0], {"state": "superseded", "superseded_by": fact_id})
+            right: dict[str, object] = {"state": "current", "source": "person", "updated_at": now}
+            fact_rows.change(connection, fact_id, right)
+            return msgspec.structs.replace(fact, **right)
 
         kept = await self._database.write(write)
         self._publish("fact_remembered", kept, source=kept.source)
@@ -159,28 +131,44 @@ class Facts:
             )
         )
 
-    async def forget(self, fact_id: str, *, erase: bool = False, asker: Asker | None = None) -> Fact:
-        """Hold it no more. With `erase` nothing of it is left, nor of what was known under its name before.
-
-        With `asker`, only what they may see. Raises ClientError (404).
-        """
-
+    async def forget(self, fact_id: str, *, asker: Asker | None = None) -> Fact:
+        """Hold it no more; dismiss a proposal. With `asker`, only what they may see. Raises ClientError (404)."""
         now = self._clock.time()
 
         def write(connection: sqlite3.Connection) -> Fact:
-            row = fact_rows.find(connection, fact_id)
-            if row is None or (asker is not None and not may_see(asker, Fact(*row))):
-                raise unknown()
-            fact = Fact(*row)
-            if erase:
-                fact_rows.erase(connection, row)
-            elif fact.state == "current":
-                fact_rows.change(connection, fact_id, {"state": "forgotten", "updated_at": now})
+            fact = _seen(connection, fact_id, asker)
+            if fact.state not in ("current", "proposed"):
+                return fact
+            gone: dict[str, object] = {"state": "forgotten", "updated_at": now}
+            if fact.state == "proposed" and (kept := fact_rows.current(connection, *name_of(fact))) is not None:
+                gone["superseded_by"] = kept[0]  # the same is not proposed again while that one holds
+            fact_rows.change(connection, fact_id, gone)
             return fact
 
         fact = await self._database.write(write)
-        self._publish("fact_forgotten", fact, erased=erase)
+        self._publish("fact_forgotten", fact, erased=False)
         return fact
+
+    async def erase(self, fact_id: str, *, asker: Asker | None = None) -> Erased:
+        """Leave nothing of it, nor of what was known under its name before; what went, and what is left elsewhere.
+
+        With `asker`, only what they may see, and nothing that a person wrote down. Raises ClientError (403, 404).
+        """
+
+        def write(connection: sqlite3.Connection) -> tuple[Fact, Erased]:
+            fact = _seen(connection, fact_id, asker)
+            row = msgspec.structs.astuple(fact)
+            if asker is not None and any(Fact(*each).source == "person" for each in fact_rows.history(connection, row)):
+                raise ClientError(
+                    "a person wrote this down: only a person erases it, on the page Memory",
+                    status=403,
+                    code="fact_of_a_person",
+                )
+            return fact, erase(connection, row)
+
+        fact, erased = await self._database.write(write)
+        self._publish("fact_forgotten", fact, erased=True)
+        return erased
 
     async def recall(self, asker: Asker, text: str, *, limit: int = 10, how: str = "recall") -> tuple[Fact, ...]:
         """What holds now and this asker may be told: what fits `text` best first; without text, the latest."""
@@ -251,9 +239,10 @@ class Facts:
             raise unknown()
         return found
 
-    async def used_by(self, run_id: str) -> tuple[Use, ...]:
+    async def used_by(self, run_id: str) -> tuple[tuple[Use, Fact], ...]:
         """The facts that a run was told, or told itself."""
-        return tuple(Use(*row) for row in await self._database.read(lambda c: fact_rows.uses_of_run(c, run_id)))
+        found = await self._database.read(lambda c: fact_rows.uses_of_run(c, run_id))
+        return tuple((Use(*row[:4]), Fact(*row[4:])) for row in found)
 
     async def take_in(self, facts: Sequence[Fact]) -> int:
         """Facts from elsewhere, with their ids and times; what is there by id or by name stays. How many came."""
@@ -298,28 +287,11 @@ class Facts:
 
     async def _by_meaning(self, asker: Asker, text: str, limit: int) -> tuple[Fact, ...]:
         """The facts whose meaning is near, of the newest `facts.meaning_facts` that may be told; none in time, none."""
-        if self._embed is None or not text.strip():
+        if self._meaning is None or not text.strip():
             return ()
-        model, embed = self._embed
-        scored: list[tuple[float, Fact]] = []
-        with trio.move_on_after(self._settings.meaning_seconds):
-            facts = await self._visible(asker, "", self._settings.meaning_facts)
-            ids = [fact.id for fact in facts]
-            packed = await self._database.read(lambda c: fact_rows.vectors(c, ids, model))
-            bare = [fact for fact in facts if fact.id not in packed][: self._settings.meaning_batch]
-            wanted = (text, *(f"{fact.key}: {fact.value}" for fact in bare))
-            vectors = await embed(wanted)
-            if len(vectors) != len(wanted):
-                return ()
-            new = {fact.id: _packed(vector) for fact, vector in zip(bare, vectors[1:], strict=True)}
-            if new:
-                await self._database.write(lambda c: fact_rows.store_vectors(c, model, new))
-            for fact in facts:
-                body = packed.get(fact.id) or new.get(fact.id)
-                near = _likeness(vectors[0], body) if body else 0.0
-                if near >= self._settings.least_likeness:
-                    scored.append((near, fact))
-        return tuple(fact for _, fact in sorted(scored, key=lambda each: -each[0])[:limit])
+        facts = {fact.id: fact for fact in await self._visible(asker, "", self._settings.meaning_facts)}
+        near = await self._meaning.near(text, [(fact.id, f"{fact.key}: {fact.value}") for fact in facts.values()])
+        return tuple(facts[fact_id] for fact_id in near[:limit])
 
     def _checked(self, new: NewFact) -> NewFact:
         most = self._settings
@@ -352,14 +324,28 @@ class Facts:
         self._events.publish("system", kind, run_id=fact.run_id, **told, **more)
 
 
+def _refresh(connection: sqlite3.Connection, old: Fact, new: Fact) -> Fact:
+    """The same was told again; by a person: then it is theirs from now on."""
+    values: dict[str, object] = {
+        "updated_at": new.updated_at,
+        "confidence": max(old.confidence, new.confidence),
+        "source": "person" if new.source == "person" else old.source,
+    }
+    fact_rows.change(connection, old.id, values)
+    if new.source == "person":
+        fact_rows.settle(connection, msgspec.structs.astuple(old))
+    return msgspec.structs.replace(old, **values)
+
+
+def _seen(connection: sqlite3.Connection, fact_id: str, asker: Asker | None) -> Fact:
+    row = fact_rows.find(connection, fact_id)
+    if row is None or (asker is not None and not may_see(asker, Fact(*row))):
+        raise unknown()
+    return Fact(*row)
+
+
 def unknown() -> ClientError:
     return ClientError("fact not found", status=404, code="fact_not_found")
-
-
-def may_see(asker: Asker, fact: Fact) -> bool:
-    """Whether this asker may be told of this fact: the rule that `fact_rows.visible` has in SQL."""
-    whose = {"person": asker.user, "conversation": asker.conversation_id}.get(fact.scope)
-    return fact.scope == "house" or (bool(whose) and whose == fact.subject)
 
 
 def _any_word(text: str) -> str:
@@ -370,13 +356,3 @@ def _any_word(text: str) -> str:
 
 def _joined(first: Sequence[Fact], more: Sequence[Fact]) -> tuple[Fact, ...]:
     return tuple({fact.id: fact for fact in (*first, *more)}.values())
-
-
-def _packed(vector: Sequence[float]) -> bytes:
-    return array.array("f", vector).tobytes()
-
-
-def _likeness(one: Sequence[float], packed: bytes) -> float:
-    """Cosine of two vectors of length 1; 0 where they are not of one model."""
-    other = array.array("f", packed)
-    return math.sumprod(one, other) if len(one) == len(other) else 0.0

@@ -67,8 +67,38 @@ def delete_checkpoint(connection: sqlite3.Connection, checkpoint_id: str) -> boo
     """With what no other checkpoint shares. False when there is none of this id."""
     if not connection.execute("delete from checkpoints where id = ?", (checkpoint_id,)).rowcount:
         return False
-    connection.execute("delete from checkpoint_blobs where hash not in (select hash from checkpoint_parts)")
+    sweep_blobs(connection)
     return True
+
+
+def sweep_blobs(connection: sqlite3.Connection) -> None:
+    """Delete those that are in no checkpoint any more."""
+    connection.execute("delete from checkpoint_blobs where hash not in (select hash from checkpoint_parts)")
+
+
+def parts_named(connection: sqlite3.Connection, kind: str, name: str) -> list[tuple[str, str]]:
+    """(checkpoint, hash) of the parts of this name in every checkpoint."""
+    return connection.execute(
+        "select checkpoint_id, hash from checkpoint_parts where kind = ? and name = ?", (kind, name)
+    ).fetchall()
+
+
+def replace_part(
+    connection: sqlite3.Connection, where: tuple[str, str, str], new: tuple[str, bytes] | None, rows: int
+) -> None:
+    """Put another blob (hash, body) in the place of that of a part (checkpoint, kind, name); None takes it out."""
+    if new is None:
+        connection.execute("delete from checkpoint_parts where (checkpoint_id, kind, name) = (?, ?, ?)", where)
+        return
+    connection.execute("insert or ignore into checkpoint_blobs values (?, ?)", new)
+    connection.execute(
+        "update checkpoint_parts set hash = ?, rows = ?, stamp = '' where (checkpoint_id, kind, name) = (?, ?, ?)",
+        (new[0], rows, *where),
+    )
+
+
+def count_facts(connection: sqlite3.Connection, checkpoint_id: str, more: int) -> None:
+    connection.execute("update checkpoints set fact_count = fact_count + ? where id = ?", (more, checkpoint_id))
 
 
 def parts(connection: sqlite3.Connection, checkpoint_id: str) -> list[Row]:

@@ -6,11 +6,13 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 type Row = tuple[Any, ...]
 
 COLUMNS = (
     *("id", "scope", "subject", "category", "key", "value", "source", "run_id", "confidence"),
-    *("created_at", "updated_at", "valid_from", "valid_until", "state", "superseded_by"),
+    *("created_at", "updated_at", "valid_from", "valid_until", "state", "superseded_by", "message_id"),
 )
 _SELECT = f"select {', '.join('f.' + name for name in COLUMNS)} from facts f"  # noqa: S608 - only names from above
 _VISIBLE = (
@@ -56,6 +58,63 @@ def current(connection: sqlite3.Connection, scope: str, subject: str, category: 
     return row
 
 
+def proposed(connection: sqlite3.Connection, scope: str, subject: str, category: str, key: str) -> Row | None:
+    """What a model would put in the place of what a person wrote."""
+    row: Row | None = connection.execute(
+        f"{_SELECT} where (f.scope, f.subject, f.category, f.key) = (?, ?, ?, ?) and f.state = 'proposed'",
+        (scope, subject, category, key),
+    ).fetchone()
+    return row
+
+
+def is_dismissed(connection: sqlite3.Connection, proposal: Row, kept_id: str) -> bool:
+    """Whether the same value was proposed before, and dismissed for this fact."""
+    found = connection.execute(
+        "select 1 from facts where (scope, subject, category, key, value) = (?, ?, ?, ?, ?) and state = 'forgotten' "
+        "and superseded_by = ?",
+        (*proposal[1:6], kept_id),
+    ).fetchone()
+    return found is not None
+
+
+def settle(connection: sqlite3.Connection, fact: Row) -> None:
+    """A person has decided for this fact: nothing is proposed under its name any more."""
+    connection.execute(
+        "update facts set state = 'superseded', superseded_by = ? "
+        "where (scope, subject, category, key) = (?, ?, ?, ?) and state = 'proposed' and id <> ?",
+        (fact[0], *fact[1:5], fact[0]),
+    )
+
+
+def note_message(connection: sqlite3.Connection, run_id: str, message_id: str) -> None:
+    """Name the message from which the facts of a run come, where they do not know yet."""
+    connection.execute(
+        "update facts set message_id = ? where run_id = ? and run_id <> '' and message_id = ''", (message_id, run_id)
+    )
+
+
+def runs_of(connection: sqlite3.Connection, fact: Row) -> list[str]:
+    """The runs that told what is known under this name, or were told it."""
+    found = connection.execute(
+        """
+        with named as (select id, run_id from facts where (scope, subject, category, key) = (?, ?, ?, ?))
+        select run_id from named where run_id <> ''
+        union select u.run_id from fact_uses u join named n on n.id = u.fact_id
+        """,
+        fact[1:5],
+    )
+    return [run_id for (run_id,) in found]
+
+
+def conversations_of(connection: sqlite3.Connection, run_ids: Sequence[str]) -> tuple[str, ...]:
+    found = connection.execute(
+        "select distinct conversation_id from runs where id in (select value from json_each(?)) "
+        "and conversation_id is not null order by conversation_id",
+        (msgspec.json.encode(run_ids).decode(),),
+    )
+    return tuple(conversation_id for (conversation_id,) in found)
+
+
 def count_of(connection: sqlite3.Connection, scope: str, subject: str) -> int:
     """Current facts of one subject."""
     return int(
@@ -73,10 +132,12 @@ def history(connection: sqlite3.Connection, fact: Row) -> list[Row]:
 
 
 def erase(connection: sqlite3.Connection, fact: Row) -> int:
-    """Delete a fact with all that was remembered under its name before; how many rows."""
-    return connection.execute(
+    """Delete a fact with all that was remembered under its name before, from the index too; how many rows."""
+    gone = connection.execute(
         "delete from facts where (scope, subject, category, key) = (?, ?, ?, ?)", fact[1:5]
     ).rowcount
+    connection.execute("insert into facts_words (facts_words) values ('optimize')")  # else its words stay till a merge
+    return gone
 
 
 def visible(
@@ -132,9 +193,12 @@ def uses_of_fact(connection: sqlite3.Connection, fact_id: str, limit: int) -> li
 
 
 def uses_of_run(connection: sqlite3.Connection, run_id: str) -> list[Row]:
-    """(fact_id, run_id, how, at), in their order."""
+    """(fact_id, run_id, how, at), then the columns of the fact, in their order."""
+    columns = ", ".join(f"f.{name}" for name in COLUMNS)
     return connection.execute(
-        "select fact_id, run_id, how, at from fact_uses where run_id = ? order by at, fact_id", (run_id,)
+        f"select u.fact_id, u.run_id, u.how, u.at, {columns} from fact_uses u join facts f on f.id = u.fact_id "  # noqa: S608 - only names from above
+        "where u.run_id = ? order by u.at, u.fact_id",
+        (run_id,),
     ).fetchall()
 
 
@@ -161,7 +225,7 @@ def stamps(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
     return connection.execute(
         """
         select scope || ':' || subject, printf('%d %d %d %.6f', count(*), max(number), sum(state = 'current'),
-            total(updated_at))
+            total(updated_at + (message_id <> '')))
         from facts group by scope, subject
         """
     )
@@ -184,7 +248,7 @@ def replace(connection: sqlite3.Connection, name: str, rows: Mapping[str, Sequen
             change(connection, fact_id, row)
             connection.execute("delete from fact_vectors where fact_id = ?", (fact_id,))
         else:
-            add(connection, [row.get(column) for column in COLUMNS])
+            add(connection, [row.get(column, "") for column in COLUMNS])  # "": it was made before there was this one
 
 
 def remove(connection: sqlite3.Connection, name: str) -> None:

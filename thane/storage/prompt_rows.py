@@ -48,8 +48,9 @@ def _store_chain(connection: sqlite3.Connection, chain: Sequence[Link]) -> int |
     return parent
 
 
-def delete_run_prompts(connection: sqlite3.Connection, run_id: str) -> None:
-    connection.execute("delete from run_prompts where run_id = ?", (run_id,))
+def delete_run_prompts(connection: sqlite3.Connection, run_id: str) -> int:
+    """How many there were."""
+    return connection.execute("delete from run_prompts where run_id = ?", (run_id,)).rowcount
 
 
 def list_run_prompts(connection: sqlite3.Connection, run_id: str) -> list[Row]:

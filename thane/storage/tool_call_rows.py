@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
 from thane.storage.run_rows import TOOL_CALL_COLUMNS
@@ -38,6 +39,15 @@ def calls_of_session(connection: sqlite3.Connection, session_id: str) -> list[Ro
         """,  # noqa: S608 - only names from above
         (session_id,),
     ).fetchall()
+
+
+def blank_calls(connection: sqlite3.Connection, run_id: str, names: Sequence[str]) -> int:
+    """Take out what a run gave these tools and got from them; of how many calls."""
+    marks = ", ".join("?" * len(names))
+    return connection.execute(
+        f"update tool_calls set arguments = '{{}}', result = 'erased' where run_id = ? and name in ({marks})",  # noqa: S608 - only marks
+        (run_id, *names),
+    ).rowcount
 
 
 def count_calls(connection: sqlite3.Connection) -> list[tuple[str, int, int, float]]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from thane.errors import ClientError
-from thane.memory.facts import CATEGORIES, Asker, Fact, Facts, NewFact, Scope
+from thane.memory.fact import CATEGORIES, Asker, Fact, NewFact, Scope
+from thane.memory.facts import Facts
 from thane.tools.results import failed, told
 from thane.tools.tool import Tool, ToolContext, ToolResult
 from thane.turn import JSON, ToolSpec
@@ -30,7 +31,7 @@ class RememberFact:
         "remember_fact",
         "Remembers something lasting that the user told about themselves or the house, for later conversations. "
         "Use it when the user asks to remember something or states a lasting preference. "
-        "The same category and key again replaces the old value.",
+        "The same category and key again replaces the old value, unless a person wrote that down by hand.",
         {
             "type": "object",
             "properties": {
@@ -63,6 +64,13 @@ class RememberFact:
             fact = await self._facts.remember(NewFact(*where, category, key, value, "model", context.run_id))
         except ClientError as error:
             return failed("InvalidArguments", error.message)
+        if fact.state == "proposed":
+            fate = "is noted as a proposal" if fact.id else "was proposed and dismissed before"
+            return failed(
+                "KeptByPerson",
+                f"A person wrote down something else under “{fact.key}”, which stays. This value {fate}: "
+                "only a person can accept or change it, on the page Memory. Say so.",
+            )
         return told({"remembered": _shown(fact)})
 
 
@@ -120,10 +128,14 @@ class ForgetFact:
                 return failed("NotFound", words)
             fact_id = found[0].id
         try:
-            fact = await self._facts.forget(fact_id, erase=arguments.get("erase") is True, asker=asker)
-        except ClientError:
+            if arguments.get("erase") is True:
+                erased = await self._facts.erase(fact_id, asker=asker)
+                return told({"erased": erased.facts, "remains": list(erased.remains)})
+            return told({"forgotten": _shown(await self._facts.forget(fact_id, asker=asker))})
+        except ClientError as error:
+            if error.status == 403:
+                return failed("KeptByPerson", f"{error.message[:1].upper()}{error.message[1:]}. Say so.")
             return failed("NotFound", "There is no such fact.")
-        return told({"forgotten": _shown(fact)})
 
 
 def _where(scope: str, category: str, context: ToolContext) -> tuple[Scope, str] | None:

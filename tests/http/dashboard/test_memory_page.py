@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from thane.http.dashboard.memory_page import rows, use_rows
-from thane.memory.facts import Fact, Use
+from thane.memory.fact import Fact, Use
 
 AT = 1_800_000_000.0
 

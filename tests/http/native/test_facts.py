@@ -17,7 +17,8 @@ from thane.http.native import facts as native
 from thane.http.problems import native_problem
 from thane.http.quart_app import ThaneApp
 from thane.ids import Ids
-from thane.memory.facts import Asker, Facts
+from thane.memory.fact import Asker
+from thane.memory.facts import Facts
 from thane.storage.database import open_database
 from thane.testing.serving import Served, serving
 
@@ -53,7 +54,7 @@ async def test_a_fact_is_made_corrected_and_forgotten(tmp_path: Path) -> None:
         made = await s.add("bin day", "Monday")
         right = await s.ask("PATCH", f"/v1/facts/{made['id']}", {"value": "Tuesday"})
         await s.facts.recall(Asker("anna", "c_1", "r_1"), "bin")
-        await s.facts.forget((await s.add("other", "x"))["id"], erase=True)  # written after what was posted before
+        await s.facts.erase((await s.add("other", "x"))["id"])  # written after what was posted before
 
         whole = await s.ask("GET", f"/v1/facts/{right['id']}")
 
@@ -64,7 +65,9 @@ async def test_a_fact_is_made_corrected_and_forgotten(tmp_path: Path) -> None:
         await s.ask("DELETE", f"/v1/facts/{right['id']}", status=204)
         assert [] == (await s.ask("GET", "/v1/facts"))["facts"]
         assert 2 == (await s.ask("GET", "/v1/facts?state=all"))["count"]
-        await s.ask("DELETE", f"/v1/facts/{right['id']}?erase=true", status=204)
+        erased = await s.ask("DELETE", f"/v1/facts/{right['id']}?erase=true")
+        assert (2, 0, True) == (erased["facts"], erased["checkpoints"], erased["was_told"])
+        assert "event log" in erased["remains"][0]
         assert 0 == (await s.ask("GET", "/v1/facts?state=all"))["count"]
         await s.ask("GET", f"/v1/facts/{made['id']}", status=404)
 

@@ -230,6 +230,7 @@ _SAYINGS: dict[str, Callable[[Data], Line]] = {
     "stopped": lambda _: Line("everything was taken down"),
     "branch_crashed": lambda d: Line(_join(f"{d.get('branch')}: {d.get('error')}", _pause(d, "restart in")), "error"),
     "branch_restarted": lambda d: Line(_join(f"{d.get('branch')} runs again", f"restart {d.get('restarts')}"), "done"),
+    "fact_proposed": lambda d: Line(_join(f"Proposed: {d.get('key')}", d.get("scope"), d.get("source")), "warn"),
     "fact_remembered": lambda d: Line(_join(f"Remembered: {d.get('key')}", d.get("scope"), d.get("source")), "done"),
     "fact_recalled": lambda d: Line(
         _join(words.plural(len(d.get("fact_ids") or ()), "fact"), "looked up" if d.get("how") == "recall" else "told")

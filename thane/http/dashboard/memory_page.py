@@ -8,11 +8,12 @@ from datetime import tzinfo
 import msgspec
 
 from thane.http.dashboard import words
-from thane.memory.facts import Fact, Use
+from thane.memory.fact import Fact, Use
 
 SCOPES: Mapping[str, str] = {"person": "of persons", "conversation": "of conversations", "house": "of the house"}
 STATES: Mapping[str, str] = {
     "current": "that hold",
+    "proposed": "proposed by a model",
     "superseded": "replaced",
     "forgotten": "forgotten",
     "all": "all ever known",
@@ -35,6 +36,13 @@ class FactRow(msgspec.Struct, frozen=True):
     until: str
     confidence: str
     state: str
+
+
+class Proposal(msgspec.Struct, frozen=True):
+    """What a model would put in the place of `held`, which a person wrote."""
+
+    fact: FactRow
+    held: str
 
 
 class UseRow(msgspec.Struct, frozen=True):
@@ -61,6 +69,12 @@ def rows(facts: Sequence[Fact], zone: tzinfo | None) -> tuple[FactRow, ...]:
         )
         for fact in facts
     )
+
+
+def proposal(history: Sequence[Fact], fact: Fact, zone: tzinfo | None) -> Proposal:
+    """`history` is all that is known under its name."""
+    (row,) = rows((fact,), zone)
+    return Proposal(row, next((each.value for each in history if each.state == "current"), ""))
 
 
 def use_rows(uses: Sequence[Use], zone: tzinfo | None) -> tuple[UseRow, ...]:

@@ -11,10 +11,12 @@ from thane.errors import ClientError
 from thane.http.dashboard import memory_page
 from thane.http.dashboard.desk import Desk
 from thane.http.native.query import cursor, next_cursor
-from thane.memory.facts import CATEGORIES, Fact, Facts, NewFact, Scope
+from thane.memory.fact import CATEGORIES, Fact, NewFact, Scope
+from thane.memory.facts import Facts
 
 _ROWS = 50
 _QUERY_CHARS = 200
+_PROPOSALS = 20
 _SCOPES: dict[str, Scope] = {"person": "person", "conversation": "conversation", "house": "house"}
 
 
@@ -39,9 +41,17 @@ def routes(desk: Desk) -> Blueprint:
         if len(found) > _ROWS:
             place = next_cursor(page[-1].updated_at, page[-1].id)
             following = "/memory?" + urlencode({"q": query, "scope": scope, "state": state, "cursor": place})
+        proposals: list[memory_page.Proposal] = []
+        if facts is not None and state == "current" and not start:
+            for each in await facts.list(equal={"state": "proposed"}, limit=_PROPOSALS):
+                _, history, _ = await facts.get(each.id)
+                proposals.append(memory_page.proposal(history, each, zone))
         return desk.pages.response(
             "memory.html",
             desk.theme(),
+            proposals=proposals,
+            erased=request.args.get("erased", "") == "1",
+            told_in=request.args.getlist("in")[:_PROPOSALS],
             page="memory",
             query=query,
             scope=scope,
@@ -78,6 +88,13 @@ def routes(desk: Desk) -> Blueprint:
             uses=memory_page.use_rows(uses, zone),
         )
 
+    return blueprint
+
+
+def decisions(desk: Desk) -> Blueprint:
+    """What a person decides about one fact."""
+    blueprint = Blueprint("memory_decisions", __name__)
+
     @blueprint.post("/memory/<fact_id>")
     async def correct(fact_id: str) -> WerkzeugResponse:
         """Say what is right instead."""
@@ -87,7 +104,17 @@ def routes(desk: Desk) -> Blueprint:
     @blueprint.post("/memory/<fact_id>/forget")
     async def forget(fact_id: str) -> WerkzeugResponse:
         """Forget a fact; with `erase`, leave nothing of it."""
-        await _facts(desk).forget(fact_id, erase=(await request.form).get("erase") == "1")
+        if (await request.form).get("erase") != "1":
+            await _facts(desk).forget(fact_id)
+            return redirect("/memory", 303)
+        erased = await _facts(desk).erase(fact_id)
+        told_in = [("in", each) for each in erased.conversations[:_PROPOSALS]]
+        return redirect("/memory?" + urlencode([("erased", "1"), *told_in]), 303)
+
+    @blueprint.post("/memory/<fact_id>/accept")
+    async def accept(fact_id: str) -> WerkzeugResponse:
+        """Take what a model proposes for right."""
+        await _facts(desk).accept(fact_id)
         return redirect("/memory", 303)
 
     return blueprint

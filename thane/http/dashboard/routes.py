@@ -54,6 +54,7 @@ def routes(rooms: Rooms) -> Blueprint:
     ):
         dashboard.register_blueprint(part.routes(desk))
     dashboard.register_blueprint(archive_routes.checkpoint_routes(desk))
+    dashboard.register_blueprint(memory_routes.decisions(desk))
 
     def page(problem: Problem) -> Response | None:
         """A page for people; none for the page's own script, for programs, and for the live channel."""

@@ -15,6 +15,7 @@ from thane.http.dashboard.drawing import CHANNELS, Sign, icon, sign, state
 from thane.http.dashboard.parts import NOTHING, Page, Part, place
 from thane.http.dashboard.run_rows import cut_text, run_axis, run_rows, run_total
 from thane.http.rooms import Rooms
+from thane.memory.fact import Fact, Use
 from thane.memory.records import RunFilter, RunRecord, RunState, Span, StepRecord
 from thane.turn import Usage
 
@@ -30,6 +31,7 @@ STATE_WORDS: dict[RunState, tuple[Sign, str]] = {
     "cancelled": ("cancelled", "Cancelled"),
     "interrupted": ("off", "Interrupted"),
 }
+USES = {"prompt": "told with the turn", "recall": "looked up", "remember": "written down"}
 LIVE = frozenset({"queued", "running"})
 
 
@@ -57,7 +59,9 @@ class RunPage:
         if self.run is not None:
             self._asked = self._asked or await self._question(self.run)
             children = await self._rooms.archive.runs(wanted=RunFilter(parent_run_id=self._run_id), limit=MOST_CHILDREN)
-            self._page = {part.id: part for part in self._draw(self.run, children)}
+            facts = await self._rooms.facts.used_by(self._run_id) if self._rooms.facts is not None else ()
+            more = Markup("").join((_children(children), _remembered(facts)))
+            self._page = {part.id: part for part in self._draw(self.run, more)}
         return self._page
 
     async def _question(self, run: RunRecord) -> str:
@@ -66,7 +70,7 @@ class RunPage:
         asked = rooms.conversations.asked(run.id) or await rooms.archive.question(run.conversation_id, run.id)
         return rooms.archive.redactor.text(asked or run.title)
 
-    def _draw(self, run: RunRecord, children: Sequence[RunRecord]) -> list[Part]:
+    def _draw(self, run: RunRecord, more: Markup) -> list[Part]:
         now = self._rooms.clock.time()
         word = STATE_WORDS[run.state][1]
         self.announcement = Part(
@@ -78,7 +82,7 @@ class RunPage:
             _trouble(run),
             _facts(run),
             _waterfall(run, now),
-            _said(run, self._asked, children),
+            _said(run, self._asked, more),
             _tokens(run),
         ]
 
@@ -197,7 +201,7 @@ def _waterfall(run: RunRecord, now: float) -> Part:
     return Part("run-wf", shell, items)
 
 
-def _said(run: RunRecord, asked: str, children: Sequence[RunRecord]) -> Part:
+def _said(run: RunRecord, asked: str, more: Markup) -> Part:
     parts = (
         [Markup('<li class="msg me"><p class="said">{}</p></li>').format(cut_text(asked, ANSWER_CHARS))]
         if asked
@@ -207,19 +211,33 @@ def _said(run: RunRecord, asked: str, children: Sequence[RunRecord]) -> Part:
         caret = Markup('<span class="caret" aria-hidden="true"></span>') if run.state == "running" else ""
         text = cut_text(run.text, ANSWER_CHARS)
         parts.append(Markup('<li class="msg it"><p class="said">{}{}</p></li>').format(text, caret))
-    links = [
-        Markup('<li><a class="lnk" href="/runs/{}">{}</a> <span class="meta">{}</span></li>').format(
-            child.id, words.clean(child.title) or child.id, STATE_WORDS[child.state][1]
-        )
-        for child in children
-    ]
-    more = Markup("<h3>Handed on to</h3><ul>{}</ul>").format(Markup("").join(links)) if links else ""
     if run.parent_run_id:
         more = Markup('{}<p><a class="lnk" href="/runs/{}">The run that asked for this one</a></p>').format(
             more, run.parent_run_id
         )
     shell = Markup('<div id="run-said"><ol class="talk">{}</ol>{}</div>').format(Markup("").join(parts), more)
     return Part("run-said", shell)
+
+
+def _children(children: Sequence[RunRecord]) -> Markup:
+    links = [
+        Markup('<li><a class="lnk" href="/runs/{}">{}</a> <span class="meta">{}</span></li>').format(
+            child.id, words.clean(child.title) or child.id, STATE_WORDS[child.state][1]
+        )
+        for child in children
+    ]
+    return Markup("<h3>Handed on to</h3><ul>{}</ul>").format(Markup("").join(links)) if links else Markup("")
+
+
+def _remembered(facts: Sequence[tuple[Use, Fact]]) -> Markup:
+    """What of the memory the run was told, looked up or wrote down."""
+    lines = [
+        Markup('<li><a class="lnk" href="/memory/{}">{}</a>: {} <span class="meta">{}</span></li>').format(
+            fact.id, words.clean(fact.key), words.clean(fact.value), USES.get(use.how, use.how)
+        )
+        for use, fact in facts
+    ]
+    return Markup("<h3>From memory</h3><ul>{}</ul>").format(Markup("").join(lines)) if lines else Markup("")
 
 
 def _tokens(run: RunRecord) -> Part:

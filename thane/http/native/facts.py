@@ -12,7 +12,8 @@ from thane.errors import ClientError
 from thane.http.native.answers import answer, fields, given, limit
 from thane.http.native.query import choice, cursor, once, paged
 from thane.http.rooms import Rooms
-from thane.memory.facts import Fact, Facts, NewFact, Scope
+from thane.memory.fact import Fact, NewFact, Scope
+from thane.memory.facts import Facts
 
 _MOST = 500
 _FILTERS = ("scope", "subject", "category", "key", "source")
@@ -50,10 +51,11 @@ def routes(rooms: Rooms) -> Blueprint:
     @blueprint.get("/v1/facts")
     async def listed() -> Response:
         """`{"facts","count","next"}`, latest change first. `q` is looked for in names and values; `scope`, `subject`,
-        `category`, `key`, `source` and `state` (`current`; `all` for every state) select. `limit` is 50, at most 500;
+        `category`, `key`, `source` and `state` (`current`; `all` for every state) select; what a model would put in
+        the place of what a person wrote is `proposed`. `limit` is 50, at most 500;
         `next` is the `cursor` of the page after it."""
         equal = {name: value for name in _FILTERS if (value := once(name))}
-        state = choice("state", "current", "superseded", "forgotten", "all")
+        state = choice("state", "current", "proposed", "superseded", "forgotten", "all")
         if state != "all":
             equal["state"] = state
         most, start = limit(50, _MOST), cursor(tuple[float, str])
@@ -87,11 +89,22 @@ def routes(rooms: Rooms) -> Blueprint:
 
     @blueprint.delete("/v1/facts/<fact_id>")
     async def forget(fact_id: str) -> Response:
-        """Forget a fact: 204. It stays for the record, told to no model; with `?erase=true` or `{"erase": true}`
-        nothing of it is left, nor of what was known under its name before. A checkpoint that has it keeps it."""
+        """Forget a fact, or dismiss a proposal: 204. It stays for the record, told to no model. With `?erase=true` or
+        `{"erase": true}` it is erased, with what was known under its name before: from checkpoints, kept prompts and
+        calls of tools too. Then it is 200 and what went (`facts`, `checkpoints`, `prompts`, `tool_calls`), with what
+        `remains` elsewhere, in sentences, and the `conversations` in which it was told."""
         erase = choice("erase", "", "true", "false") == "true" or (await given(_Forget, limits)).erase
-        await _facts(rooms).forget(fact_id, erase=erase)
+        if erase:
+            erased = await _facts(rooms).erase(fact_id)
+            return answer(fields(erased) | {"remains": list(erased.remains)})
+        await _facts(rooms).forget(fact_id)
         return Response(b"", 204)
+
+    @blueprint.post("/v1/facts/<fact_id>/accept")
+    async def accept(fact_id: str) -> Response:
+        """Take a proposal for right: what a model would put in the place of what a person wrote. It holds from now on,
+        and as what a person says. 409 when it is no proposal."""
+        return answer(told(await _facts(rooms).accept(fact_id)))
 
     return blueprint
 

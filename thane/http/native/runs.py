@@ -86,7 +86,15 @@ def routes(rooms: Rooms) -> Blueprint:
         live = living(rooms, run_id)
         told = fields(live if live is not None else await stored(rooms, run_id))
         uses = await rooms.facts.used_by(run_id) if rooms.facts is not None else ()
-        return answer(told | {"facts": [fields(use) for use in uses]})
+        return answer(
+            told
+            | {
+                "facts": [
+                    fields(use) | {"scope": fact.scope, "category": fact.category, "key": fact.key, "value": fact.value}
+                    for use, fact in uses
+                ]
+            }
+        )
 
     @blueprint.delete("/v1/runs/<run_id>")
     async def stop(run_id: str) -> Response:

@@ -27,8 +27,12 @@ class FactTold(Shape):
     updated_at: str
     valid_from: Annotated[str | None, about("It holds from then on; null is always.")]
     valid_until: Annotated[str | None, about("It holds until then; null is on.")]
-    state: Literal["current", "superseded", "forgotten"]
+    state: Annotated[
+        Literal["current", "proposed", "superseded", "forgotten"],
+        about("`proposed`: what a model would put in the place of what a person wrote; it holds nothing."),
+    ]
     superseded_by: Annotated[str, about("The fact that holds in its place.")]
+    message_id: Annotated[str, about("The message from which it comes; empty where it comes from none.")]
 
 
 class FactPage(Shape):
@@ -46,9 +50,29 @@ class FactUse(Shape):
     at: str
 
 
+class FactUsed(FactUse):
+    """A use, with what the fact said."""
+
+    scope: str
+    category: str
+    key: str
+    value: str
+
+
 class FactWhole(FactTold):
     history: Annotated[tuple[FactTold, ...], about("All that was known under its name, latest first.")]
     uses: tuple[FactUse, ...]
+
+
+class FactErased(Shape):
+    facts: Annotated[int, about("It, and what was known under its name before.")]
+    checkpoints: Annotated[int, about("Checkpoints from which it was taken.")]
+    prompts: Annotated[int, about("Kept prompts that were deleted, of the runs that were told it.")]
+    tool_calls: Annotated[int, about("Calls of the tools for facts that were blanked.")]
+    conversations: Annotated[tuple[str, ...], about("In these it was told; what was said there stays.")]
+    damaged: Annotated[tuple[str, ...], about("Checkpoints whose facts cannot be read.")]
+    was_told: Annotated[bool, about("In a run, so that the event log has it for a while.")]
+    remains: Annotated[tuple[str, ...], about("What is left of it elsewhere, in sentences.")]
 
 
 class FactRequest(Shape):
@@ -88,7 +112,7 @@ _QUERY = (
     Query("category", "`user`, `home`, `device`, `routine`, `preference`, `architecture`."),
     Query("key", "Its name."),
     Query("source", "`person`, `model`, `extraction`, `import`."),
-    one_of("state", "`current` if nothing is given.", "current", "superseded", "forgotten", "all"),
+    one_of("state", "`current` if nothing is given.", "current", "proposed", "superseded", "forgotten", "all"),
     LIMIT,
     CURSOR,
 )
@@ -112,9 +136,13 @@ FACTS: Mapping[str, Told] = {
         example={"value": "Tuesday"},
     ),
     "DELETE /v1/facts/{fact_id}": Told(
-        title="Forget a fact",
+        title="Forget a fact, or erase it",
         query=(one_of("erase", "`true`: leave nothing of it.", "true", "false"),),
-        statuses={204: "It is forgotten."},
+        answer=FactErased,
+        statuses={200: "It is erased.", 204: "It is forgotten."},
         errors=_NONE,
+    ),
+    "POST /v1/facts/{fact_id}/accept": Told(
+        title="Accept a proposed fact", answer=FactTold, errors={**_NONE, 409: "It is no proposal."}
     ),
 }

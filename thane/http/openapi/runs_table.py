@@ -7,19 +7,19 @@ from typing import Annotated, Any, get_args
 
 from thane.conversations.live import LiveRun
 from thane.http.openapi import native_shapes as native
+from thane.http.openapi.facts_table import FactUsed
 from thane.http.openapi.shape import Object, Shape, about
 from thane.http.openapi.told import CURSOR, LIMIT, Query, Told, moment, one_of
-from thane.memory.facts import Use
 from thane.memory.records import RunRecord, RunState
 from thane.turn import Channel, ToolSpec
 
 
 class RunTold(RunRecord, frozen=True, kw_only=True):
-    facts: Annotated[tuple[Use, ...], about("Facts that it was told, or that it remembered.")] = ()
+    facts: Annotated[tuple[FactUsed, ...], about("Facts that it was told, or that it remembered.")] = ()
 
 
 class LiveRunTold(LiveRun, frozen=True, kw_only=True):
-    facts: Annotated[tuple[Use, ...], about("Facts that it was told, or that it remembered, so far.")] = ()
+    facts: Annotated[tuple[FactUsed, ...], about("Facts that it was told, or that it remembered, so far.")] = ()
 
 
 class Runs(Shape):
