@@ -77,6 +77,10 @@ async def test_what_the_client_sends_of_it_is_not_said_twice(autojump_clock: Moc
         part = assistant("On")  # Open WebUI shows what had come
         await both(house, turn(*history, conversation_id="x"), turn(*history, part, "stop", conversation_id="x"))
         assert (*history, part, user("stop")) == house.agent.turns[-1].messages
+    async with rooms(slow, when_busy=INTERRUPT) as house:
+        nothing = assistant("")  # nor that
+        await both(house, turn(*history, conversation_id="x"), turn(*history, nothing, "stop", conversation_id="x"))
+        assert (*history, assistant("Once"), user("stop")) == house.agent.turns[-1].messages
 
 
 async def test_the_same_message_for_another_model_interrupts_nobody(autojump_clock: MockClock) -> None:

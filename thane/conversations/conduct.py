@@ -317,7 +317,9 @@ def with_interrupted(messages: tuple[Message, ...], interrupted: tuple[Ticket, .
         asked = next((each for each in reversed(ticket.turn.messages) if each.role == "user"), None)
         text = ticket.recorder.text
         if before[-2:-1] == [asked] and before[-1].role == "assistant" and text.startswith(before[-1].content.strip()):
-            continue  # the client shows what had come of the answer, and sends it
+            if before[-1].content.strip() or not text:
+                continue  # the client shows what had come of the answer, and sends it
+            before.pop()  # it has shown nothing yet
         since = next((place for place in range(len(before), 0, -1) if before[place - 1].role == "assistant"), 0)
         if asked is not None and asked not in before[since:]:
             before.append(asked)
