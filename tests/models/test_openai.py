@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.models.servers import MODEL, REQUEST, ask, fake_server, provider_of
+from tests.models.servers import MODEL, REQUEST, ask, fail, fake_server, provider_of
 from thane.clock import SystemClock
 from thane.ids import Ids
 from thane.models.failures import Failures
@@ -15,7 +15,8 @@ from thane.models.openai_format import CompletionReader, encode_request
 from thane.models.provider import ModelCalls, ModelDone, ModelInfo, ModelOutput, ModelRequest
 from thane.testing.fake_openai import FakeOpenAI
 from thane.testing.fake_server import FakeModel
-from thane.turn import Message, Options, Text, Thinking, ToolCall, ToolSpec, Usage
+from thane.testing.script import Reply
+from thane.turn import JSON, Message, Options, Text, Thinking, ToolCall, ToolSpec, Usage
 
 
 def reader() -> CompletionReader:
@@ -235,3 +236,60 @@ def test_an_address_is_taken_with_and_without_its_path():
     assert "http://box:8080/v1" == base_url("http://box:8080")
     assert "http://box/api/v1" == base_url("http://box/api/v1/")
     assert "http://box/v1" == base_url("http://box/v1/chat/completions")
+
+
+@pytest.mark.parametrize(
+    ("words", "options", "field", "instead"),
+    [
+        (
+            "Unsupported value: 'temperature' does not support 0.5 with this model. Only the default (1) is supported.",
+            Options(temperature=0.5),
+            "temperature",
+            {},
+        ),
+        (
+            "Unsupported parameter: 'max_tokens' is not supported. Use 'max_completion_tokens' instead.",
+            Options(max_tokens=9),
+            "max_tokens",
+            {"max_completion_tokens": 9},
+        ),
+        ("Unrecognized request argument supplied: stream_options", Options(), "stream_options", {}),
+        ("body.seed: Extra inputs are not permitted", Options(seed=3), "seed", {}),
+        ("Unknown field 'user'", Options(extra={"user": "ann"}), "user", {}),
+    ],
+)
+async def test_what_a_model_does_not_take_is_left_out_from_then_on(
+    words: str, options: Options, field: str, instead: JSON, autojump_clock: object
+):
+    fake = fake_server("openai")
+    fake.script(Reply(status=400, error=words))
+    request = ModelRequest(MODEL, (Message("user", "hi"),), options=options)
+    async with provider_of(fake, "openai") as provider:
+        for _ in range(2):
+            assert isinstance((await ask(provider, request))[-1], ModelDone)
+        await ask(provider, msgspec.structs.replace(request, model="another"))
+    refused, first, second, another = (each.body for each in fake.requests)
+    assert first == second
+    assert first == {name: value for name, value in refused.items() if name != field} | instead
+    assert field in another, "of that model alone"
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["Invalid value: 'temperature' must be at most 2", "This user is not allowed to use the model", "too long"],
+)
+async def test_another_refusal_is_a_failure_at_once(words: str, autojump_clock: object):
+    fake = fake_server("openai")
+    fake.script(Reply(status=400, error=words))
+    options = Options(temperature=3, extra={"user": "ann"})
+    async with provider_of(fake, "openai") as provider:
+        error = await fail(provider, request=ModelRequest(MODEL, (Message("user", "hi"),), options=options))
+    assert (400, 1) == (error.status, len(fake.requests))
+
+
+async def test_a_server_that_refuses_all_the_same_is_asked_no_third_time(autojump_clock: object):
+    fake = fake_server("openai")
+    fake.script(*[Reply(status=400, error="'temperature' is not supported")] * 3)
+    async with provider_of(fake, "openai") as provider:
+        await fail(provider, request=ModelRequest(MODEL, (Message("user", "hi"),), options=Options(temperature=1)))
+    assert 2 == len(fake.requests)

@@ -12,9 +12,10 @@ import msgspec
 
 from thane.models.counts import counted
 from thane.models.provider import ModelError
+from thane.models.unsupported import unsupported
 
-_REFUSED = 400
 _SAMPLING = ("temperature", "top_p")
+_BUDGETED = ("thinking.type.enabled", "thinking.enabled", "thinking")
 _ADAPTIVE = "adaptive"
 
 
@@ -44,12 +45,9 @@ def read(max_tokens: Any, capabilities: Any) -> Abilities:
 
 def learned(abilities: Abilities, error: ModelError) -> Abilities | None:
     """What a refusal teaches; None where asking again would be refused again."""
-    if error.status != _REFUSED:
-        return None
-    words = error.message.lower()
-    if abilities.samples and any(name in words for name in _SAMPLING):
+    if abilities.samples and unsupported(error, _SAMPLING):
         return msgspec.structs.replace(abilities, samples=False)
-    if not abilities.adaptive and _ADAPTIVE in words and "thinking" in words:
+    if not abilities.adaptive and _ADAPTIVE in error.message.lower() and unsupported(error, _BUDGETED):
         return msgspec.structs.replace(abilities, adaptive=True)
     return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,14 +14,16 @@ from thane.ids import Ids
 from thane.models import openai_embeddings
 from thane.models.counts import counted
 from thane.models.embeddings import Embeddings, EmbedRequest
-from thane.models.openai_format import CompletionReader, encode_request
-from thane.models.provider import ModelInfo, ModelRequest, ModelStream
+from thane.models.openai_format import OPTIONAL, CompletionReader, encode_request
+from thane.models.provider import ModelError, ModelInfo, ModelRequest, ModelStream
 from thane.models.server import Server, ServerStatistics
+from thane.models.unsupported import unsupported
 
 KIND = "an OpenAI-compatible server"
 
 _PATH = "/chat/completions"
 _OPENAI_HOST = "api.openai.com"
+_MODELS_KNOWN = 1024  # of which is kept what they do not take
 
 
 class _Meta(msgspec.Struct):
@@ -57,6 +60,7 @@ class OpenAIProvider:
         self._local = server.provider.is_local
         self._newer = urlsplit(server.provider.url).hostname == _OPENAI_HOST
         key = server.provider.api_key
+        self._refused: OrderedDict[str, frozenset[str]] = OrderedDict()  # by model: fields that it does not take
         self._key = {"authorization": f"Bearer {key}"} if key else {}
 
     @property
@@ -69,15 +73,29 @@ class OpenAIProvider:
     @asynccontextmanager
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelStream]:
         """See `Provider.stream`."""
-        content = encode_request(request, local=self._local, completion_tokens=self._newer)
-        reader = CompletionReader(
-            self._ids, failures=self._server.failures, line_bytes=self._server.settings.answer_line_bytes
-        )
         headers = {"accept": "text/event-stream", **self._key}
-        async with self._server.stream(
-            _PATH, content, reader, model=request.model, headers=headers, waits=request.waits
-        ) as answer:
-            yield answer
+        answers = False
+        while not answers:
+            without = self._refused.get(request.model, frozenset[str]())
+            newer = self._newer or "max_tokens" in without
+            content = encode_request(request, local=self._local, completion_tokens=newer, without=without)
+            reader = CompletionReader(
+                self._ids, failures=self._server.failures, line_bytes=self._server.settings.answer_line_bytes
+            )
+            try:
+                async with self._server.stream(
+                    _PATH, content, reader, model=request.model, headers=headers, waits=request.waits
+                ) as answer:
+                    answers = True
+                    yield answer
+            except ModelError as error:
+                sent = OPTIONAL.intersection(msgspec.json.decode(content))
+                more = frozenset(unsupported(error, sent))
+                if answers or not more:
+                    raise
+                self._refused[request.model] = without | more
+                while len(self._refused) > _MODELS_KNOWN:
+                    self._refused.popitem(last=False)
 
     async def models(self) -> tuple[ModelInfo, ...]:
         """See `Provider.models`. Asks `/models`, which tells little unless the server adds to it."""

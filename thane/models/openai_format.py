@@ -24,6 +24,15 @@ _EVERYWHERE = ("presence_penalty", "frequency_penalty", "logit_bias", "user")
 _AT_HOME = ("top_k", "min_p", "typical_p", "repeat_penalty", "mirostat", "mirostat_tau", "mirostat_eta")
 
 
+OPTIONAL = frozenset(
+    (
+        *("stream_options", "temperature", "top_p", "seed", "max_tokens", "logprobs", "top_logprobs"),
+        *("reasoning_effort", "chat_template_kwargs", "stop", *_EVERYWHERE, *_AT_HOME),
+    )
+)
+"""Fields that a request can do without: answers are a little less as they were wished, but there are answers."""
+
+
 class _Function(msgspec.Struct, gc=False):
     name: str | None = None
     arguments: Any = None
@@ -278,11 +287,18 @@ def _seconds(milliseconds: object) -> float | None:
     return milliseconds / 1000
 
 
-def encode_request(request: ModelRequest, *, local: bool, completion_tokens: bool = False) -> bytes:
+def encode_request(
+    request: ModelRequest,
+    *,
+    local: bool,
+    completion_tokens: bool = False,
+    without: frozenset[str] = frozenset(),
+) -> bytes:
     """The body of a streaming `POST …/chat/completions`.
 
     `local` servers are also sent what only they know (`top_k`, `chat_template_kwargs`); others would refuse it.
-    `completion_tokens` is the newer name of the limit, the only one that OpenAI's own reasoning models take.
+    `completion_tokens` is the newer name of the limit, the only one that OpenAI's own reasoning models take. `without`
+    are fields of `OPTIONAL` that the model has refused.
     """
     body: JSON = {
         "model": request.model,
@@ -295,7 +311,7 @@ def encode_request(request: ModelRequest, *, local: bool, completion_tokens: boo
         if request.tool_choice != "auto":
             body["tool_choice"] = _choice(request.tool_choice)
     body |= _sampling(request.options, local=local, completion_tokens=completion_tokens)
-    return _encoder.encode(body)
+    return _encoder.encode({name: value for name, value in body.items() if name not in without} if without else body)
 
 
 def _choice(choice: str) -> JSON | str:
