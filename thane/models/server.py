@@ -7,9 +7,11 @@ and gets model output or `ModelError`. The only retry here is of a connection th
 from __future__ import annotations
 
 import random
+from base64 import b64encode
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Protocol
+from urllib.parse import unquote_to_bytes
 
 import httpx2
 import msgspec
@@ -20,13 +22,14 @@ from thane.backoff import retry_pause
 from thane.config.providers import ModelProvider, shown
 from thane.config.settings import Models
 from thane.models.failures import Failures, decoded, refused
-from thane.models.http import Body, Connect, TrioTransport, body_of
+from thane.models.http import Answered, Asked, Body, Connect, TrioTransport
 from thane.models.provider import ModelDone, ModelError, ModelOutput, ModelStream, Waits
 
 _DRAIN_SECONDS = (
     0.005  # after the last line, for the end of the HTTP body: it saves the connection for the next request
 )
 _ERROR_BODY_BYTES = 65_536
+_KNOWN_REQUESTS = 64
 _NO_SUCH_LIST = frozenset({404, 405, 501})
 
 
@@ -62,19 +65,22 @@ class Server:
 
     def __init__(
         self,
-        client: httpx2.AsyncClient,
+        transport: TrioTransport,
+        headers: httpx2.Headers,
         provider: ModelProvider,
         settings: Models,
+        *,
         failures: Failures,
         source: random.Random,
     ) -> None:
         self.failures = failures
         self.provider = provider
         self.settings = settings
-        self._client = client
+        self._transport = transport
+        self._headers = headers
         self._random = source
         self._base = provider.url.rstrip("/")
-        self._urls: dict[str, httpx2.URL] = {}
+        self._known: dict[tuple[object, ...], Asked] = {}
         self.connect_seconds = provider.connect_timeout_seconds or settings.connect_timeout_seconds
         self.first_seconds = provider.first_token_timeout_seconds or settings.first_token_timeout_seconds
         self.idle_seconds = provider.idle_timeout_seconds or settings.idle_timeout_seconds
@@ -114,7 +120,7 @@ class Server:
             try:
                 if response.status_code != 200:
                     raise await self._refusal(response, model)
-                yield _Answer(self, body_of(response), reader, deadline, queued)
+                yield _Answer(self, response.body, reader, deadline, queued)
             finally:
                 await response.aclose()
         finally:
@@ -149,7 +155,7 @@ class Server:
                 raise
         return queued
 
-    async def _begin(self, path: str, content: bytes, headers: Mapping[str, str], deadline: float) -> httpx2.Response:
+    async def _begin(self, path: str, content: bytes, headers: Mapping[str, str], deadline: float) -> Answered:
         with trio.CancelScope(deadline=deadline):
             return await self._open("POST", path, content, headers)
         raise self.failures.too_slow(self.first_seconds)
@@ -190,10 +196,10 @@ class Server:
                 return b""
             raise
 
-    async def _whole(self, response: httpx2.Response) -> bytes:
+    async def _whole(self, response: Answered) -> bytes:
         """The body. Raises `ModelError` when it is larger than `models.answer_bytes`."""
         most, body = self.settings.answer_bytes, bytearray()
-        async for piece in body_of(response):
+        async for piece in response.body:
             body += piece
             if len(body) > most:
                 raise self.failures.too_large(most)
@@ -206,16 +212,13 @@ class Server:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise self.failures.another_kind() from error
 
-    async def _open(self, method: str, path: str, content: bytes, headers: Mapping[str, str]) -> httpx2.Response:
+    async def _open(self, method: str, path: str, content: bytes, headers: Mapping[str, str]) -> Answered:
         """Send a request; returns with the head of the answer. Tries again only while the connection is refused."""
-        url = self._urls.get(path)
-        if url is None:
-            url = self._urls[path] = httpx2.URL(self._base + path)
+        asked = self._asked(method, path, headers)
         tries = 0
         while True:
-            request = self._client.build_request(method, url, content=content, headers=headers)
             try:
-                return await self._client.send(request, stream=True)
+                return await self._transport.ask(asked, content)
             except httpx2.ConnectError as error:
                 tries += 1
                 if tries >= self.settings.connect_tries or not refused(error):
@@ -224,12 +227,31 @@ class Server:
                 raise self.failures.broken(error, self.connect_seconds) from error
             await trio.sleep(retry_pause(tries, self.settings.connect_retry_seconds, self._random))
 
-    async def _refusal(self, response: httpx2.Response, model: str) -> ModelError:
+    def _asked(self, method: str, path: str, headers: Mapping[str, str]) -> Asked:
+        """The request, without its body. Made once: a server is asked for the same few things."""
+        key = (method, path, *headers.items())
+        asked = self._known.get(key)
+        if asked is None:
+            if len(self._known) >= _KNOWN_REQUESTS:  # what is in the headers may come from a request
+                self._known.clear()
+            url = httpx2.URL(self._base + path)
+            merged = httpx2.Headers(self._headers)
+            merged.update(headers)
+            content = None if method == "GET" else b"{}"  # any: its length is told with each request
+            request = httpx2.Request(method, url, content=content, headers=merged)
+            if url.userinfo:
+                name, _, password = url.userinfo.partition(b":")
+                pair = b64encode(b"%b:%b" % (unquote_to_bytes(name), unquote_to_bytes(password))).decode()
+                request.headers["authorization"] = f"Basic {pair}"
+            asked = self._known[key] = Asked(request, self.connect_seconds)
+        return asked
+
+    async def _refusal(self, response: Answered, model: str) -> ModelError:
         """What a status other than 200 means; its body as far as it comes in time and is small."""
         body = b""
         with trio.move_on_after(self.connect_seconds):
             try:
-                async for part in body_of(response):
+                async for part in response.body:
                     body += part
                     if len(body) > _ERROR_BODY_BYTES:
                         break
@@ -315,11 +337,17 @@ async def open_server(
         connect=connect,
         tls=httpx2.create_ssl_context() if parsed.scheme == "https" else None,
     )
-    connect_seconds = provider.connect_timeout_seconds or settings.connect_timeout_seconds
-    timeout = httpx2.Timeout(None, connect=connect_seconds)
-    headers = {"user-agent": f"thane/{__version__}", "content-type": "application/json", "accept-encoding": "identity"}
-    headers |= provider.headers
+    headers = httpx2.Headers(
+        {
+            "user-agent": f"thane/{__version__}",
+            "content-type": "application/json",
+            "accept": "*/*",
+            "accept-encoding": "identity",
+            "connection": "keep-alive",
+        }
+    )
+    headers.update(provider.headers)
     secrets = (provider.api_key, *provider.headers.values(), parsed.password or "")
     failures = Failures(provider.name, shown(provider.url), kind, secrets)
-    async with httpx2.AsyncClient(transport=transport, timeout=timeout, headers=headers, trust_env=False) as client:
-        yield Server(client, provider, settings, failures, source)
+    async with transport:
+        yield Server(transport, headers, provider, settings, failures=failures, source=source)
