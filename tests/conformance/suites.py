@@ -114,8 +114,10 @@ class Suite(msgspec.Struct, frozen=True):
     brains: tuple[Brain, ...] = ("fake", "embedded")
 
 
+_WIRE = ("check_wire_ollama.py", "check_wire_openai.py", "check_wire_framing.py")
+
 SUITES: dict[str, Suite] = {
-    "wire": Suite("the contract's rows on the raw wire", _checks("check_wire_ollama.py", "check_wire_openai.py")),
+    "wire": Suite("the contract's rows on the raw wire", _checks(*_WIRE)),
     "clients": Suite(
         "the official clients of Ollama, OpenAI and Anthropic, Python and Node", _checks("check_clients.py")
     ),

@@ -92,7 +92,7 @@ def running(
     `folder` may be that of an earlier run, whose data is then found again. A test may kill the process itself.
     """
     native, ollama = free_port(), free_port()
-    config = {
+    config: dict[str, Any] = {
         "listen": {"port": native},
         "ollama_api": {"port": ollama},
         "data_dir": str(folder / "db"),
@@ -110,6 +110,8 @@ def running(
             cwd=folder,
             env=os.environ | {"PYTHONUNBUFFERED": "1"},
         )
+    if config["ollama_api"].get("port") == 0:  # the native one serves it
+        ollama = native
     program = Program(f"http://127.0.0.1:{native}", f"http://127.0.0.1:{ollama}", folder / "db", log, process)
     try:
 

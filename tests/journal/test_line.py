@@ -20,6 +20,13 @@ def test_ids_are_taken_out_of_the_attributes() -> None:
     assert ("thane/a.py", 7) == (line.source_file, line.source_line)
 
 
+def test_a_request_without_a_run_is_found_by_its_own_id() -> None:
+    queue = lines()
+    queue.take(10, "http", "request", {"request_id": "r-2", "status": 400})
+    (line,) = queue.drain()
+    assert ("r-2", '{"request_id":"r-2","status":400}') == (line.run_id, line.attributes)
+
+
 def test_a_full_queue_drops_and_counts() -> None:
     queue = lines(most=2)
     for number in range(5):

@@ -67,6 +67,7 @@ class Lines:
             return
         attributes = dict(values)
         run, conversation, loop, tool, model = [str(attributes.pop(name, "") or "") for name in _IDS]
+        run = run or str(attributes.get("request_id") or "")  # a request goes by its run's id
         file, number = attributes.pop("source", ("", 0))
         told, message = self._encode(attributes), message[: self._chars]
         at = self._clock.time()

@@ -47,7 +47,7 @@ def routes(rooms: Rooms) -> Blueprint:
     @blueprint.get("/v1/system/logs")
     async def system_lines() -> Response:
         """Log lines of the whole system, newest first, as those of a loop. `run_id` selects; `requests=1` takes in the
-        lines about HTTP requests, which are left out otherwise."""
+        lines about HTTP requests, which are left out otherwise. The id of a request that came to no run is one too."""
         return await _page(_journal(rooms), of_system())
 
     @blueprint.get("/api/loops/<loop_id>/logs")
