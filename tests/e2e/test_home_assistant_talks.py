@@ -11,6 +11,7 @@ import pytest
 
 from tests.e2e import home_assistant, program
 from tests.e2e.home_assistant import HomeAssistant, speech
+from tests.e2e.installed import ROOT
 from tests.e2e.program import Program
 from tests.e2e.talking_model import MODEL, TalkingModel, talking_model
 
@@ -44,14 +45,23 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         home.add_agent(entry, name="Thane", model="thane:latest", llm_hass_api=["assist"])
         home.add_agent(entry, name="Forgetful", model="thane:latest", llm_hass_api=["assist"], max_history=1)
         home.add_agent(entry, name="Chatty", model="thane:latest")
+        marked = {"model": "thane:latest", "prompt": f"Be kind.\n{documented_marker()}"}
+        home.add_agent(entry, name="Marked", llm_hass_api=["assist"], **marked)
+        home.add_agent(entry, name="Restless", **marked)  # its prompt, and so its key, is a new one each turn
         yield World(model, thane, home, entry)
+
+
+def documented_marker() -> str:
+    """What the documentation tells owners to put into an agent's instructions."""
+    lines = (ROOT / "docs" / "conversations.md").read_text().splitlines()
+    return next(line for line in lines if line.startswith("KEY="))
 
 
 def said(conversation: dict[str, Any], role: str) -> list[str]:
     return [each["content"] for each in conversation["messages"] if each["role"] == role]
 
 
-@pytest.mark.parametrize("agent", ["Thane", "Forgetful", "Chatty"])
+@pytest.mark.parametrize("agent", ["Thane", "Forgetful", "Chatty", "Marked", "Restless"])
 def test_interleaved_conversations_that_begin_alike_stay_apart(world: World, agent: str) -> None:
     before, asked = len(world.conversations()), len(world.model.turns)
     ids: dict[str, str | None] = {"rice": None, "bread": None}
@@ -69,6 +79,23 @@ def test_interleaved_conversations_that_begin_alike_stay_apart(world: World, age
     for turn in world.model.turns[asked:]:
         words = " ".join(str(each.get("content")) for each in turn.body["messages"] if each["role"] != "system")
         assert not ("rice" in words and "bread" in words)
+
+
+def test_the_marker_tells_apart_what_nothing_else_does_and_names_the_person(world: World) -> None:
+    agent, before = world.home.agent("Marked"), len(world.conversations())
+    ids: list[str | None] = [None, None]
+    for text in (OPENING, "Say more", "Say more"):
+        for place, conversation_id in enumerate(ids):
+            world.model.script.append({"role": "assistant", "content": "It is wet."})
+            answer = world.home.say(agent, text, conversation_id)
+            assert "It is wet." == speech(answer)
+            ids[place] = answer["conversation_id"]
+    new = world.conversations()[before:]
+    assert [[OPENING, "Say more", "Say more"]] * 2 == [said(each, "user") for each in new]
+    assert ["Owner", "Owner"] == [each["user"] for each in new]
+    prompt = str(world.model.turns[-1].body["messages"])
+    assert "KEY=" not in prompt
+    assert "Be kind." in prompt
 
 
 def test_the_rounds_of_its_tools_are_one_turn(world: World) -> None:

@@ -36,7 +36,7 @@ class Conversations(Section, frozen=True):
     idle_seconds: Seconds = 1800.0
     """A conversation's loop ends after this long without a turn; the conversation itself stays."""
     max_live: Count = 200
-    """Live conversation loops at a time; the one that was idle longest makes room."""
+    """Live conversation loops at a time; the one idle longest makes room. Only where all are busy are there more."""
     queue_turns: Count = 4
     """Turns that may wait in one conversation; more are refused with 429."""
     max_running: Count = 256
