@@ -84,7 +84,8 @@ class Stage:
                     error = event["error"]["message"] if "error" in event else error
                     said += "".join(choice["delta"].get("content") or "" for choice in event.get("choices", ()))
         except HTTPError as refused:
-            error = msgspec.json.decode(refused.read())["error"]["message"]
+            with refused:
+                error = msgspec.json.decode(refused.read())["error"]["message"]
         return said, error
 
     async def get(self, path: str) -> Any:
@@ -157,6 +158,6 @@ async def test_before_the_first_word_another_model_answers_and_after_it_none(tmp
             assert ("Half " in said) if fault.spoke else (said == "All well."), name
             assert fault.spoke == bool(error), name
             runs = await it.get("/v1/runs?limit=1")
-            decision = await it.get(f"/v1/requests/{runs["recent"][0]["id"]}/routing")
+            decision = await it.get(f"/v1/requests/{runs['recent'][0]['id']}/routing")
             wanted = "" if fault.spoke else "anthropic"
             assert wanted == (decision["model_answered"] if decision["success"] else ""), name
