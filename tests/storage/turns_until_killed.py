@@ -72,6 +72,7 @@ async def main(path: Path, name: str) -> None:
                     ledger.charge(LedgerEntry(run_id, place, AT, "owu", "llama", "m", Usage(7, 5), talk_.id))
                     for place in range(CALLS)
                 ]
+                ledger.note(run_id, calls[:1], calls[1])
                 keep = ledger.keep(run_id, calls)
                 await archive.run_ended(talk_, ended, said(ended, run_id, word_of(run_id)), alongside=(keep,))
                 say(f"run {run_id}")
