@@ -55,9 +55,9 @@ e2e *names: (_sync "dev")
 conformance *suites: (_sync "runtime") (_sync "conformance")
     @exec .cache/conformance/venv/bin/python -m tests.conformance "$@"
 
-# Kill Thane's storage 200 times at random moments, and look at what is left
+# Kill Thane's storage 200 times at random moments, damage databases 200 times, and look at what is left
 crash: (_sync "dev")
-    @THANE_KILLS=200 exec .venv/bin/python -m pytest --timeout 1800 tests/storage/test_killing.py
+    @THANE_KILLS=200 THANE_DAMAGES=50 exec .venv/bin/python -m pytest --timeout 1800 tests/storage/test_killing.py tests/storage/test_repair.py
 
 # Write the reference pages that come from the code
 docs: (_sync "dev")

@@ -52,6 +52,9 @@ def integrity(path: Path) -> str:
         connection.rollback()
         lost = "select count(*) from messages where session_id not in (select id from sessions)"
         assert 0 == connection.execute(lost).fetchone()[0]
+        counted = "select role, count(*) from messages group by role order by role"
+        kept = "select role, count from message_counts where count <> 0 order by role"
+        assert connection.execute(counted).fetchall() == connection.execute(kept).fetchall()
         return str(connection.execute("pragma integrity_check").fetchone()[0])
     finally:
         connection.close()

@@ -92,7 +92,7 @@ async def test_a_database_of_another_program_is_refused_and_left_alone(path: Pat
 
 async def test_a_file_that_is_no_database_is_refused_and_left_alone(path: Path) -> None:
     write_file(path, b"dear diary, " * 1000)
-    with pytest.raises(DependencyError, match=r"is damaged .* restore a backup") as failure:
+    with pytest.raises(DependencyError, match=r"is damaged .* `thane repair` saves") as failure:
         await open_and_close(path)
     assert not failure.value.temporary
     assert read_file(path).startswith(b"dear diary")

@@ -28,6 +28,7 @@ app.command("thane.cli.status:status", name="status", help="Show the health and 
 app.command("thane.cli.backup:backup", name="backup", help="Write everything that Thane remembers into one file.")
 app.command("thane.cli.take_in:take_in", name="import", help="Take in what a Thane of the reference remembers.")
 app.command("thane.cli.backup:restore", name="restore", help="Put a backup in the place of what Thane remembers.")
+app.command("thane.cli.backup:repair", name="repair", help="Save what can be read of a damaged database.")
 
 
 @app.command

@@ -18,8 +18,7 @@ from thane.errors import ConfigurationError
 from thane.storage.connection import check_integrity, damaged, open_connection
 from thane.storage.lock import take_lock
 from thane.storage.schema import APPLICATION_ID, MIGRATIONS, migrate
-
-_SIDE_FILES = ("-wal", "-shm")
+from thane.storage.swap import SIDE_FILES, finish, swap
 
 
 class BackedUp(msgspec.Struct, frozen=True):
@@ -95,35 +94,21 @@ def restore(backup: Path, database: Path, storage: settings.Storage, *, stamp: s
     clean = lock.was_clean
     part = database.with_name(database.name + ".part")
     try:
+        finish(database)
         os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600))
         with closing(_open_read_only(backup)) as source, closing(sqlite3.connect(part)) as copy:
             source.backup(copy)
         with closing(open_connection(part, storage)) as connection:
             migrate(connection, part)
             connection.execute("pragma wal_checkpoint (truncate)")
-        aside = _move_aside(database, stamp)
-        part.rename(database)
+        aside = swap(database, part, kept_as=f"before-restore-{stamp}")
         clean = True
     finally:
         part.unlink(missing_ok=True)
-        for side in _SIDE_FILES:
+        for side in SIDE_FILES:
             part.with_name(part.name + side).unlink(missing_ok=True)
         lock.release(clean=clean)
     return found, aside
-
-
-def _move_aside(database: Path, stamp: str) -> Path | None:
-    """With its side files: they may hold what was written last."""
-    if not database.exists():
-        return None
-    aside = database.with_name(f"{database.name}.before-restore-{stamp}")
-    if aside.exists():
-        raise ConfigurationError(f"{aside} is there already: move it away first")
-    for side in ("", *_SIDE_FILES):
-        here = database.with_name(database.name + side)
-        if here.exists():
-            here.rename(aside.with_name(aside.name + side))
-    return aside
 
 
 def _open_read_only(path: Path) -> sqlite3.Connection:

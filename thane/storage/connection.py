@@ -63,7 +63,8 @@ def check_integrity(connection: sqlite3.Connection, path: Path) -> None:
 
 def damaged(path: Path, finding: str) -> DependencyError:
     return DependencyError(
-        f"the database {path} is damaged ({finding}): restore a backup, or move the file away to start empty",
+        f"the database {path} is damaged ({finding}): `thane repair` saves what can still be read of it and keeps the "
+        "damaged file; or put a backup in its place with `thane restore`",
         dependency="database",
         temporary=False,
     )

@@ -24,6 +24,7 @@ from thane.storage.indexes import mend_indexes
 from thane.storage.lock import DatabaseLock, take_lock
 from thane.storage.reader import Readers
 from thane.storage.schema import migrate
+from thane.storage.swap import finish
 from thane.storage.writer import DatabaseStatistics, Writer
 
 _log = structlog.get_logger("thane.storage")
@@ -112,6 +113,8 @@ def _open(
     lock = take_lock(path)
     opened: list[sqlite3.Connection] = []
     try:
+        if finish(path):
+            _log.warning("a database that was to take this one's place has taken it now", path=str(path))
         opened.append(open_connection(path, storage))
         if not lock.was_clean:
             _log.warning("Thane did not end cleanly; checking the database", path=str(path))

@@ -1,0 +1,75 @@
+"""`thane backup`, `restore`, `repair` and `import` as a person meets them, with a database that Thane has written."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_commands import thane
+from tests.storage.faulty import contents, opened
+from tests.storage.test_faults import prepare
+from tests.storage.test_repair import damage, roots
+
+
+@pytest.fixture
+async def config(tmp_path: Path) -> Path:
+    """A configuration whose database has something in it."""
+    (tmp_path / "data").mkdir()
+    await prepare(tmp_path / "data" / "thane.db")
+    path = tmp_path / "config.yaml"
+    path.write_text(f"data_dir: {tmp_path}/data\n")
+    return path
+
+
+def database(config: Path) -> Path:
+    return config.parent / "data" / "thane.db"
+
+
+def lines(*args: str, config: Path, code: int = 0) -> list[str]:
+    done = thane(*args, "--config", str(config), folder=config.parent)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    return (done.stdout or done.stderr).splitlines()
+
+
+async def test_a_backup_is_put_back_exactly_and_what_was_there_is_kept(config: Path) -> None:
+    before = contents(database(config))
+    (told,) = lines("backup", "all.db", config=config)
+    assert told.startswith("all.db: 3 conversations, 8 messages, ")
+    async with opened(database(config)) as house:
+        await house.archive.delete("c_1")
+    changed = contents(database(config))
+    assert before != changed
+    restored, kept = lines("restore", "all.db", config=config)
+    assert restored.startswith("Restored 3 conversations, 8 messages, ")
+    assert before == contents(database(config))
+    assert changed == contents(Path(kept.removeprefix("What was there before is in ").removesuffix(".")))
+    (again,) = lines("restore", "nothing.db", config=config, code=1)
+    assert "there is no database nothing.db" in again
+    assert before == contents(database(config))
+
+
+async def test_a_damaged_database_is_told_with_the_way_out_which_works(config: Path) -> None:
+    whole = contents(database(config))
+    damage(database(config), roots(database(config))["messages_by_key"], "ones")
+    told = lines("repair", config=config)
+    assert "messages                     8  all" in told
+    assert "Everything could be read: only indexes were damaged, and are made anew." in told
+    assert told[-1].startswith("The old file is ")
+    assert whole == contents(database(config))
+
+    damage(database(config), roots(database(config))["facts"], "zeros")
+    told = lines("repair", config=config)
+    assert "facts                        0  1 unreadable pages" in told
+    assert any(line.startswith("What is lost may be in a backup or a checkpoint") for line in told)
+    assert whole["messages"] == contents(database(config))["messages"]
+
+
+async def test_a_sound_database_is_told_to_be_sound(config: Path) -> None:
+    told = lines("repair", config=config)
+    assert "is sound: everything is there" in told[0]
+    with closing(sqlite3.connect(database(config))) as connection:
+        assert (2,) == connection.execute("pragma auto_vacuum").fetchone()
