@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import pytest
+import structlog
 import trio
 import trio.testing
 
@@ -253,3 +254,12 @@ async def test_what_waiting_does_not_mend_is_not_tried_again(autojump_clock: obj
     stage, _ = two(first, lan(say("I am here.")))
     assert "other" == (await stage.answered()).model
     assert 1 == len(first.requests)
+
+
+async def test_a_former_name_of_a_profile_is_told_once(autojump_clock: trio.testing.MockClock) -> None:
+    stage = Stage(ScriptedModel(say("x"), say("y")))
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(2):
+            await stage.ask(model="thane:thinking")
+    told = [(log["name"], log["now"]) for log in logs if "former name" in log["event"]]
+    assert [("thane:thinking", "thane:premium")] == told

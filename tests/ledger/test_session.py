@@ -14,8 +14,10 @@ from tests.ledger.whole import MODEL, open_whole, settings_for
 from thane.config.settings import Budget, Budgets, Conversations
 from thane.http.native.app import build_native
 from thane.http.openapi.document import describe
+from thane.ledger.entry import LedgerEntry
 from thane.testing.fake_ollama import FakeOllama, open_fake_ollama
 from thane.testing.ollama_script import Reply, Say, Stop, Wait, answer
+from thane.turn import Usage
 
 
 def counted(text: str, tokens_in: int, tokens_out: int) -> Reply:
@@ -130,6 +132,19 @@ async def test_without_a_model_the_summary_is_what_was_said_shortened(tmp_path: 
         fake.script(Reply(status=400, error="no"))
         done = await thane.told("POST", "/v1/session/compact?conversation_id=c_1")
         assert done["summary"].startswith("user: first\nassistant: Hello there.")
+
+
+async def test_a_model_of_two_servers_is_one_by_its_name(tmp_path: Path, fake: FakeOllama) -> None:
+    async with open_whole(settings_for(tmp_path, fake.url)) as thane:
+        now = thane.rooms.clock.time()
+        for number, provider in enumerate(("ollama", "box")):
+            usage = Usage(100, 1, cached_tokens=40, cache_write_tokens=5)
+            entry = LedgerEntry(f"r_{number}", 0, now, "api", provider, MODEL, usage)
+            await thane.rooms.ledger.record(entry)
+        told = await thane.told("GET", "/v1/session/stats")
+    assert (2, 200) == (told["by_model"][MODEL]["turns"], told["by_model"][MODEL]["input_tokens"])
+    assert {"ollama", "box"} == set(told["by_provider"])
+    assert (80, 10, 0.4) == (told["total_cached_tokens"], told["total_cache_write_tokens"], told["cache_hit_rate"])
 
 
 async def test_a_named_conversation_may_stand_in_the_header(tmp_path: Path, fake: FakeOllama) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+import structlog
 import trio
 
 from thane.agent.client_tools import Offer
@@ -24,6 +25,8 @@ from thane.router.profiles import Profile, Profiles
 from thane.router.route import Conditions, Routing, route, route_named
 from thane.router.score import Asked
 from thane.turn import Turn
+
+_log = structlog.get_logger("thane.agent")
 
 
 class Budget(Protocol):
@@ -68,6 +71,7 @@ class Routes:
         self._down = down
         self.budget = budget or NoBudget()
         self._used: dict[Key, float] = {}
+        self._told_former: set[str] = set()
         self._known: tuple[ModelInfo, ...] | None = None
         self._candidates: tuple[Model, ...] = ()
 
@@ -93,6 +97,9 @@ class Routes:
         if profile is None:
             named = self._named(turn.model)
             return route_named(asked, turn.model, named, self._conditions((named,), context.run_id, turn.model))
+        if profile.deprecated and profile.name not in self._told_former:
+            self._told_former.add(profile.name)
+            _log.warning("a client asks for a former name of a profile", name=profile.name, now=profile.deprecated)
         models = self._candidates_of(profile)
         return route(
             asked, profile, models, self._settings.models, self._conditions(models, context.run_id, profile.name)

@@ -1,6 +1,8 @@
 """How hard a request is and what it is about, by its words. Pure; whole words only, so that a clock is not a lock.
 
-The classes and their order are the reference's (REFERENCE 6.6). A guess for scoring, never a decision by itself.
+The classes are the reference's, and for complexity their order too (REFERENCE 6.6); what a request is about is asked
+before whether something is switched, so that "turn the heating off" is of the climate. A guess for scoring, never a
+decision by itself.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ Which conversation is meant is named by the request: `conversation_id` in its qu
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -19,6 +20,8 @@ from thane.http.native.answers import answer, given
 from thane.http.native.query import once
 from thane.http.native.telemetry import summed
 from thane.http.rooms import Rooms
+from thane.ledger.usage import Group, Totals
+from thane.router.models import is_named
 from thane.turn import Caller
 
 DEFAULT = "default"
@@ -70,12 +73,13 @@ def routes(rooms: Rooms) -> Blueprint:
             "context_window": _window(rooms),
             "message_count": (record.message_count if record else 0) if is_named else await _messages(rooms),
             "build": msgspec.structs.asdict(rooms.version),
+            "total_cached_tokens": totals.cached_tokens,
+            "total_cache_write_tokens": totals.cache_write_tokens,
+            "cache_hit_rate": round(totals.cache_hit_rate, 4),
             "totals": summed(totals),
-            "by_model": {each.name: summed(each.totals) for each in await ledger.usage("model", conversation_id=only)},
-            "by_provider": {
-                each.name: summed(each.totals) for each in await ledger.usage("provider", conversation_id=only)
-            },
-            "by_role": {each.name: summed(each.totals) for each in await ledger.usage("role", conversation_id=only)},
+            "by_model": _by_name(await ledger.usage("model", conversation_id=only)),
+            "by_provider": _by_name(await ledger.usage("provider", conversation_id=only)),
+            "by_role": _by_name(await ledger.usage("role", conversation_id=only)),
             "today": {"tokens": ledger.today().tokens, "budget_left_usd": ledger.left_usd()},
         }
         if balance is not None:
@@ -144,6 +148,14 @@ def routes(rooms: Rooms) -> Blueprint:
     return blueprint
 
 
+def _by_name(groups: Sequence[Group]) -> dict[str, dict[str, Any]]:
+    """Sums by name; a model that two providers have is one there."""
+    sums: dict[str, Totals] = {}
+    for each in groups:
+        sums[each.name] = sums.get(each.name, Totals()) + each.totals
+    return {name: summed(totals) for name, totals in sums.items()}
+
+
 async def _messages(rooms: Rooms) -> int:
     return (await rooms.archive.search.statistics()).messages
 
@@ -151,4 +163,4 @@ async def _messages(rooms: Rooms) -> int:
 def _window(rooms: Rooms) -> int:
     """Tokens that the default model has room for; 0 where that is not known."""
     default = rooms.settings.models.default
-    return next((info.context_tokens for info in rooms.models() if info.name == default), 0)
+    return next((info.context_tokens for info in rooms.models() if default and is_named(info.name, default)), 0)

@@ -261,6 +261,9 @@ class SessionStats(Shape):
     context_window: int
     message_count: int
     build: Version
+    total_cached_tokens: int
+    total_cache_write_tokens: int
+    cache_hit_rate: Annotated[float, about("Part of the input that came from caches, 0 to 1.")]
     totals: Summed
     by_model: dict[str, Summed]
     by_provider: dict[str, Summed]
