@@ -54,6 +54,11 @@ def test_names_are_kept_up_to_a_limit_and_cut() -> None:
     assert {CHAT: {"a": 2, "b" * 64: 1}, "other": 1} == keys.statistics()
 
 
+def test_what_tells_who_speaks_is_known_in_every_protocol() -> None:
+    for route in (CHAT, "POST /v1/chat/completions", "POST /v1/messages"):
+        assert {"chat_id", "conversation_id", "metadata", "user"} <= (known_keys(route) or set())
+
+
 def test_only_where_a_body_is_described() -> None:
     assert known_keys("GET /v1/models") is None
     described = [route for route, told in TABLE.items() if told.body is not None]

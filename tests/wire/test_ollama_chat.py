@@ -194,6 +194,7 @@ def test_an_option_of_the_wrong_type_is_named(given: dict[str, Any], message: st
 def test_format_is_json_a_schema_or_nothing() -> None:
     schema = {"type": "object", "properties": {"a": {"type": "integer"}}}
     assert ["json", schema, None, None] == [options(format=each).format for each in ("json", schema, "", None)]
+    assert refused(_debug_render_only=True).startswith('"_debug_render_only" is not supported')
     assert refused(format="xml").startswith("invalid format:")
 
 

@@ -16,6 +16,7 @@ import structlog
 from quart import request
 
 from thane.http.body import read_json
+from thane.wire.caller import KEYS
 
 if TYPE_CHECKING:
     from thane.http.rooms import Rooms
@@ -79,4 +80,4 @@ def known_keys(route: str) -> frozenset[str] | None:
     if told is None or told.body is None:
         return None
     kinds: tuple[Any, ...] = told.body if isinstance(told.body, tuple) else (told.body,)
-    return frozenset(field.encode_name for kind in kinds for field in msgspec.structs.fields(kind))
+    return KEYS.union(field.encode_name for kind in kinds for field in msgspec.structs.fields(kind))

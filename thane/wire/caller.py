@@ -17,6 +17,11 @@ from thane.turn import Caller, Channel, Message, ToolSpec
 _LONGEST = 256
 """Characters of an id or a name that are kept; more is no id."""
 
+KEYS = frozenset(
+    ("conversation_id", "chat_id", "conversation", "metadata", "user", "device", "area", "language"),
+)
+"""What is read of a body, whichever protocol it is of."""
+
 _HOME_ASSISTANT_TOOL = re.compile(r"(?:[a-z0-9_]+__)?(?:Hass[A-Z]\w*|GetLiveContext)")
 _HOME_ASSISTANT_PROMPTS = (
     "You are a voice assistant for Home Assistant",

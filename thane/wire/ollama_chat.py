@@ -151,6 +151,10 @@ def parameters_of(function: Fields) -> JSON:
 
 def options_of(body: Fields, limits: Limits) -> Options:
     """What is asked of the model, in chat and generate alike."""
+    if body.flag("_debug_render_only", default=False):
+        raise FieldError(
+            '"_debug_render_only" is not supported: what a model was sent is kept for /v1/prompts', "_debug_render_only"
+        )
     given = body.object("options")
     extra = {key: _option(key, value) for key, value in given.values.items() if value is not None} if given else {}
     extra |= {key: body.flag(key, default=True) for key in ("truncate", "shift") if body.values.get(key) is not None}

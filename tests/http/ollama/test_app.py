@@ -263,6 +263,15 @@ async def test_open_webui_brings_its_tools_to_every_model(autojump_clock: MockCl
     assert (400, "unsupported") == (insists.status, msgspec.json.decode(insists.body)["error"]["code"])
 
 
+async def test_only_a_model_with_tools_has_them_in_its_template(autojump_clock: MockClock) -> None:
+    async with site(models=(PLAIN, SILENT)) as place:
+        plain, silent = [
+            msgspec.json.decode((await post(place.ollama, "/api/show", {"model": name})).body)["template"]
+            for name in ("plain", "silent")
+        ]
+    assert (False, True) == ("tools" in plain.lower(), "tools" in silent.lower())
+
+
 async def test_an_embedding_model_is_shown_as_one(autojump_clock: MockClock) -> None:
     async with site(models=(EMBEDDER, PLAIN)) as place:
         shown = msgspec.json.decode((await post(place.ollama, "/api/show", {"model": "nomic"})).body)

@@ -89,6 +89,8 @@ async def test_thanes_own_names_stand_for_the_configured_model(name: str) -> Non
     [
         ("/api/embed", embedding("nope", input="x"), 404, 'model "nope" not found, try pulling it first'),
         ("/api/embeddings", embedding("nope", prompt="x"), 404, 'model "nope" not found, try pulling it first'),
+        ("/api/embed", embedding("no name", input="x"), 400, "invalid model name"),
+        ("/api/embeddings", embedding("no name", prompt="x"), 400, "invalid model name"),
         ("/api/embed", embedding("", input="x"), 404, "model '' not found"),
         ("/api/embeddings", embedding("", prompt="x"), 400, "model is required"),
         ("/api/embed", embedding(input=[1]), 400, "invalid input type"),

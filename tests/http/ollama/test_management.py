@@ -21,6 +21,7 @@ DIGEST = "sha256:" + "0a" * 32
         ("POST", "/api/create", {"name": "mine", "from": "thane"}, 501, "Thane creates no models: create them on"),
         ("POST", "/api/create", {"model": "my model"}, 400, "invalid model name"),
         ("POST", "/api/copy", {"source": "thane", "destination": "x"}, 501, "Thane copies no models: copy them on"),
+        ("POST", "/api/copy", {"destination": "x"}, 400, "source is required"),
         ("POST", "/api/copy", {"source": "nope", "destination": "x"}, 404, 'model "nope" not found'),
         ("DELETE", "/api/delete", {"name": "thane:latest"}, 501, "Thane deletes no models: delete them on"),
         ("DELETE", "/api/delete", {"model": "nope"}, 404, "model 'nope' not found"),

@@ -6,6 +6,8 @@ from quart import Blueprint, Response
 
 from thane.http.documents import read_document
 from thane.http.embedding import embed
+from thane.http.offers import find
+from thane.http.ollama.naming import check_form
 from thane.http.replies import refuse_with
 from thane.http.rooms import Rooms
 from thane.models.embeddings import EmbedRequest
@@ -25,6 +27,7 @@ def routes(rooms: Rooms) -> Blueprint:
         """A vector of length 1 for each text of `input`, from the model server. One of Thane's own names stands for
         `embeddings.model`. 501 where no model makes embeddings."""
         call = ollama_embed.decode(await read_document(rooms), limits)
+        _check_name(rooms, call.model)
         made = await embed(rooms, _request(call))
         return _json(
             ollama_embed.encode(
@@ -36,10 +39,16 @@ def routes(rooms: Rooms) -> Blueprint:
     async def vector() -> Response:
         """The vector of one `prompt`, as the model gives it: `{"embedding":[…]}`."""
         call = ollama_embed.decode_older(await read_document(rooms))
+        _check_name(rooms, call.model)
         made = await embed(rooms, _request(call, plain=True))
         return _json(ollama_embed.encode_older(made.vectors[0] if made.vectors else ()))
 
     return blueprint
+
+
+def _check_name(rooms: Rooms, name: str) -> None:
+    if find(rooms, name) is None:
+        check_form(name)
 
 
 def _request(call: EmbedCall, *, plain: bool = False) -> EmbedRequest:

@@ -37,6 +37,8 @@ def routes(rooms: Rooms) -> Blueprint:
     async def copy() -> Response:
         """501, or 404 for a `source` that nobody knows."""
         source = (await read_fields(rooms, "CopyRequest")).text("source")
+        if not source.strip():
+            raise ClientError("source is required")
         if find(rooms, source) is None:
             raise ClientError(f'model "{source}" not found', status=404, code="model_not_found")
         raise _refused("copies no models", "copy them on the model server that has them")

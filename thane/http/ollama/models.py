@@ -1,6 +1,6 @@
 """The model list in Ollama's shapes, and what clients ask of it before they chat.
 
-Sources: Ollama's api/types.go and server/routes.go. `template` holds the word "tools" because
+Sources: Ollama's api/types.go and server/routes.go. `template` holds the word "tools" where a model has them, because
 LiteLLM looks for it, `model_info` is never null because several clients crash on it.
 """
 
@@ -28,10 +28,9 @@ API_VERSION = "0.32.7"
 _NEVER = "2318-01-01T00:00:00Z"
 """When a model is unloaded that is kept for ever; Ollama says about 292 years from now."""
 
-_TEMPLATE = (
-    "{{ if .System }}{{ .System }}\n{{ end }}{{ if .Tools }}tools: {{ .Tools }}\n{{ end }}"
-    "{{ range .Messages }}{{ .Role }}: {{ .Content }}\n{{ end }}"
-)
+_SYSTEM = "{{ if .System }}{{ .System }}\n{{ end }}"
+_TOOLS = "{{ if .Tools }}tools: {{ .Tools }}\n{{ end }}"
+_MESSAGES = "{{ range .Messages }}{{ .Role }}: {{ .Content }}\n{{ end }}"
 
 
 def root(_rooms: Rooms) -> Blueprint:
@@ -134,7 +133,7 @@ def _shown(name: str, offer: Offer) -> dict[str, Any]:
         "license": "",
         "modelfile": f"# {offer.description}\nFROM {offer.name}\n",
         "parameters": "",
-        "template": _TEMPLATE,
+        "template": f"{_SYSTEM}{_TOOLS if 'tools' in offer.capabilities else ''}{_MESSAGES}",
         "details": _details(offer),
         "model_info": information,
         "capabilities": offer.capabilities,

@@ -26,6 +26,7 @@ FewTokens = Annotated[int, msgspec.Meta(ge=0, le=20)]
 Top = Annotated[FewTokens | None, about("How many likeliest tokens to tell at each place, 0 to 20.")]
 Nanoseconds = Annotated[int, about("In nanoseconds.")]
 Cuts = Annotated[bool | None, about("Whether a prompt that is too long is cut, or else refused.")]
+Renders = Annotated[Literal[False] | None, about("Not supported: true is refused.")]
 Shifts = Annotated[bool | None, about("Whether an answer that fills the context goes on all the same.")]
 
 
@@ -112,6 +113,7 @@ class OllamaChatRequest(Shape):
     shift: Shifts = None
     logprobs: Sure = None
     top_logprobs: Top = None
+    debug_render_only: Renders = msgspec.field(name="_debug_render_only", default=None)
     conversation_id: Annotated[Any, about("Thane's own: which conversation this is. What is no id is ignored.")] = None
 
 
@@ -186,6 +188,7 @@ class OllamaGenerateRequest(Shape):
     top_logprobs: Top = None
     context: Annotated[tuple[int, ...] | None, about("That of the answer to go on from.")] = None
     raw: Annotated[bool | None, about("Give no `context`, and take no `system` and none.")] = None
+    debug_render_only: Renders = msgspec.field(name="_debug_render_only", default=None)
     suffix: Annotated[Literal[""] | None, about("Not supported: a text is refused.")] = None
     template: Annotated[Literal[""] | None, about("Not supported: a text is refused.")] = None
 
@@ -197,7 +200,7 @@ class OllamaGenerateAnswer(OllamaEnd, kw_only=True):
 
 
 class OllamaEmbedRequest(Shape):
-    model: Said
+    model: Model
     input: Annotated[str | tuple[str, ...] | None, about("A text or several.")] = None
     dimensions: int | None = None
     truncate: bool | None = None
@@ -214,7 +217,7 @@ class OllamaEmbedAnswer(Shape):
 
 
 class OllamaEmbeddingsRequest(Shape):
-    model: Said
+    model: Model
     prompt: str | None = None
     keep_alive: Load = None
     options: Object | None = None
@@ -281,7 +284,7 @@ class OllamaPullRequest(OllamaName):
 
 
 class OllamaCopyRequest(Shape):
-    source: str | None = None
+    source: Said
     destination: Annotated[Any, about("Has no effect.")] = None
 
 

@@ -170,6 +170,10 @@ class FunctionChoice(Shape):
     function: Annotated[AskedFunction, about("Its `name` is one of the functions in `tools`.")]
 
 
+class Reasoning(Shape):
+    effort: Effort | None = None
+
+
 class ChatCompletionRequest(Shape):
     messages: Annotated[
         Annotated[tuple[ChatMessage, ...], msgspec.Meta(min_length=1)], about("The whole history; at least one.")
@@ -181,6 +185,7 @@ class ChatCompletionRequest(Shape):
     tool_choice: Annotated[Choice | FunctionChoice | None, about("A word, or a function that is named.")] = None
     response_format: ResponseFormat | None = None
     reasoning_effort: Effort | None = None
+    reasoning: Annotated[Reasoning | None, about("The same, as `effort`; it goes before `reasoning_effort`.")] = None
     temperature: float | None = None
     top_p: float | None = None
     seed: int | None = None

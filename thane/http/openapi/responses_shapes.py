@@ -9,18 +9,14 @@ import msgspec
 from thane.http.openapi.openai_shapes import (
     Choice,
     ConversationId,
-    Effort,
     Estimated,
     Model,
+    Reasoning,
     ReasoningTokens,
     Streams,
     Top,
 )
 from thane.http.openapi.shape import Name, Object, Rule, Shape, about, form
-
-
-class Reasoning(Shape):
-    effort: Effort | None = None
 
 
 class ResponseFormatAsked(Shape):
