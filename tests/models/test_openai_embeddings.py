@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import random
+from contextlib import AsyncExitStack
 
 import msgspec
 import pytest
+import trio
 from trio.testing import MockClock
 
 from tests.models.servers import CAREFUL, MODEL, provider_of
+from thane.clock import SystemClock
+from thane.config.providers import ModelProvider
+from thane.ids import Ids
 from thane.models import openai_embeddings
 from thane.models.embeddings import Embedder, EmbedRequest, normalised
+from thane.models.opening import open_provider
 from thane.models.provider import ModelError
-from thane.testing.fake_openai import FakeOpenAI
+from thane.testing.cancellation import run_cancelled_at
+from thane.testing.fake_openai import FakeOpenAI, open_fake_openai
 from thane.testing.fake_server import FakeModel, vector_of
 
 TEXTS = ("one", "a b", "")
@@ -53,6 +62,23 @@ async def test_a_silent_server_is_given_up(autojump_clock: MockClock) -> None:
         assert isinstance(provider, Embedder)
         with pytest.raises(ModelError, match="does not answer"):
             await provider.embed(REQUEST)
+
+
+async def test_cancelled_at_any_await_nothing_stays_open() -> None:
+    models = (FakeModel(MODEL, capabilities=("embedding",)),)
+    async with open_fake_openai(models=models) as fake, AsyncExitStack() as stack:
+        source = random.Random(1)
+        box = ModelProvider(name="box", type="openai", url=fake.url)
+        opened = open_provider(box, CAREFUL, Ids(source, SystemClock()), source=source)
+        provider = await stack.enter_async_context(opened)
+        assert isinstance(provider, Embedder)
+        step = 0
+        for step in itertools.count(1):
+            if not await run_cancelled_at(step, lambda: provider.embed(REQUEST)):
+                break
+            with trio.fail_after(1):
+                await fake.wait_until(lambda: fake.live == 0)
+        assert step > 2
 
 
 @pytest.mark.parametrize(

@@ -115,8 +115,9 @@ class Settings(Section, frozen=True):
     """Time zone for times and dates that are spoken, e.g. `Europe/Amsterdam`; empty is the machine's."""
     logging: Logging = Logging()
     pricing: dict[str, Price] = msgspec.field(default_factory=dict)
-    """Price of each model, by its name, `provider/name`, or the beginning of names with `*` (`gpt-4o*`). Without any,
-    built-in prices of well-known cloud models count. Local models without a price cost nothing."""
+    """Price of each model, by its name, `provider/name`, or the beginning of names with `*` (`gpt-4o*`; `openrouter/*`
+    for all of a provider). Without any, built-in prices of well-known cloud models count. Local models without a price
+    cost nothing."""
     budgets: Budgets = Budgets()
 
     # Known to the reference, not implemented yet.
