@@ -27,11 +27,11 @@ from thane.testing.fake_openai import open_fake_openai
 from thane.testing.fake_server import FakeModel, FakeServer, Request
 from thane.testing.script import Call, Cut, Reply, Say, Stop, Wait
 
-EMBEDS = "nomic-embed-text"
+EMBEDS, VECTORS = "nomic-embed-text", "text-embedding-3-small"
 MODELS = (MODEL, "gpt-oss", "claude-sonnet-4-5")
 TURNS = 1000
 AT_ONCE = 8
-LEAVE, TOOL = "wait for me", "what time is it"
+LEAVE, TOOL, HAND_OVER = "wait for me", "what time is it", "have it explained"
 
 
 class Playing:
@@ -50,6 +50,9 @@ class Playing:
             return Reply((Say(("Let me ", "think.")), Wait(), Stop()))
         if TOOL in said and '"tool' not in said:
             return Reply((Call((("GetDateTime", {}),)), self._stop()))
+        if HAND_OVER in said and '"tool' not in said:
+            task = {"task": f"{self._source.choice((TOOL, 'question'))} {self._source.randrange(10**6)}"}
+            return Reply((Call((("thane_delegate", task),)), self._stop()))
         chance = self._source.random()
         if chance < 0.05:
             return Reply(status=self._source.choice((500, 429, 400)), error="not now")
@@ -78,10 +81,10 @@ class Guests:
         """One request through one door."""
         source = self._source
         model = source.choice(MODELS)
-        said = source.choice((TOOL, *(f"question {source.randrange(10**6)}" for _ in range(9))))
+        said = source.choice((TOOL, HAND_OVER, *(f"question {source.randrange(10**6)}" for _ in range(9))))
         messages = [{"role": "user", "content": said}]
         door = source.choice(
-            ("chat", "generate", "openai", "responses", "messages", "native", "title", "embed", "leave")
+            ("chat", "generate", "openai", "responses", "messages", "native", "title", "embed", "vectors", "leave")
         )
         self.ran[door] += 1
         stream = source.random() < 0.5
@@ -104,6 +107,8 @@ class Guests:
             await thane.post("/api/chat", body, ollama=True)
         elif door == "embed":
             await thane.post("/api/embed", {"model": EMBEDS, "input": ["kitchen", said]}, ollama=True)
+        elif door == "vectors":
+            await thane.post("/v1/embeddings", {"model": VECTORS, "input": ["kitchen", said]})
         else:
             await self._leave(thane, model)
 
@@ -141,7 +146,7 @@ def settings_of(path: Path, ollama: str, openai: str, anthropic: str) -> Setting
         default=MODEL,
         ollama_url=ollama,
         available=tuple(
-            AvailableModel(name=name, provider=provider)
+            AvailableModel(name=name, provider=provider, quality=8)
             for name, provider in zip(MODELS, ("ollama", "lan", "cloud"), strict=True)
         ),
         providers=(
@@ -181,9 +186,10 @@ def agree(entries: list[LedgerEntry], server: FakeServer, model: str, playing: P
 async def test_after_a_thousand_mixed_turns_the_ledger_equals_the_servers_own_counts(tmp_path: Path) -> None:
     source = random.Random(4)
     async with AsyncExitStack() as stack:
-        embeds = FakeModel(EMBEDS, capabilities=("embedding",))
+        embeds, vectors = (FakeModel(name, capabilities=("embedding",)) for name in (EMBEDS, VECTORS))
+        openai_models = FakeModel(MODELS[1]), vectors
         ollama: FakeOllama = await stack.enter_async_context(open_fake_ollama(models=(FakeModel(MODEL), embeds)))
-        openai = await stack.enter_async_context(open_fake_openai())
+        openai = await stack.enter_async_context(open_fake_openai(models=openai_models))
         anthropic = await stack.enter_async_context(open_fake_anthropic())
         servers: tuple[FakeServer, ...] = (ollama, openai, anthropic)
         playing = [Playing(server, source) for server in servers]
@@ -193,6 +199,10 @@ async def test_after_a_thousand_mixed_turns_the_ledger_equals_the_servers_own_co
         entries: tuple[LedgerEntry, ...] = ()
         for _ in range(2):
             async with open_whole(settings) as thane:
+                for name in ("ollama", "lan", "cloud"):
+                    provider = thane.catalogue.get(name)
+                    assert provider is not None
+                    await thane.catalogue.ask(provider)  # as its probe does when a service starts
                 if before is not None:
                     assert before == await thane.rooms.ledger.totals(), "a restart changed the ledger"
                 await play(thane, guests, TURNS // 2)
@@ -202,8 +212,14 @@ async def test_after_a_thousand_mixed_turns_the_ledger_equals_the_servers_own_co
         for server, model, player in zip(servers, MODELS, playing, strict=True):
             agree([entry for entry in entries if entry.model == model], server, model, player)
         asked = [request for request in ollama.requests if request.path == "/api/embed"]
-        made = [entry for entry in entries if entry.role == "embedding"]
+        counted = openai.counted(VECTORS)
+        bought = [entry for entry in entries if entry.model == VECTORS]
+        assert guests.ran["vectors"] == len(bought) == counted.calls
+        assert counted.input_tokens == sum(entry.tokens for entry in bought)
+        made = [entry for entry in entries if entry.model == EMBEDS]
         assert (len(asked), 3 * len(asked)) == (len(made), sum(entry.usage.input_tokens for entry in made))
         assert guests.ran["leave"] == sum(entry.outcome == "cancelled" for entry in entries)
         assert guests.ran["title"] <= sum(entry.role == "auxiliary" for entry in entries)
-        assert TURNS - sum(entry.role == "embedding" for entry in entries) == before.turns - len(made)
+        handed = {entry.run_id for entry in entries if entry.role == "delegate"}
+        assert len(handed) > 20
+        assert TURNS == before.turns - len(handed)
