@@ -13,7 +13,7 @@ from thane.errors import ConfigurationError, DependencyError
 type Operation[T] = Callable[[sqlite3.Connection], T]
 """What a room wants done in the database: plain SQL on a connection that it is lent for the call."""
 
-_CHECKPOINT_PAGES = 4000  # a turn writes some 60; SQLite's 1000 would copy the same ones back every 17 turns
+_CHECKPOINT_PAGES = 16_000  # by the writer itself, for what `thane.storage.backfill` has left: 64 MB
 _KEPT_WAL_BYTES = 67_108_864  # a WAL that a long read let grow is cut back to this at the next checkpoint
 
 

@@ -11,6 +11,7 @@ import contextlib
 import sqlite3
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -18,6 +19,7 @@ import trio
 
 from thane.config import settings
 from thane.errors import DependencyError
+from thane.storage.backfill import Backfill
 from thane.storage.connection import Operation, as_dependency, check_integrity, damaged, open_connection, prepare_file
 from thane.storage.file_size import make_shrinkable
 from thane.storage.indexes import mend_indexes
@@ -39,14 +41,17 @@ async def open_database(path: Path, storage: settings.Storage) -> AsyncGenerator
     too.
     """
     lock, connection, reading = await trio.to_thread.run_sync(_open, path, storage)
-    writer, readers = Writer(connection, storage.queue_writes), Readers(reading)
+    backfill = Backfill(partial(open_connection, path, storage))
+    writer, readers = Writer(connection, storage.queue_writes, backfill.soon), Readers(reading)
     closed = False
     try:
         yield Database(writer, readers)
     finally:
         with trio.move_on_after(2 * storage.close_timeout_seconds, shield=True):
             try:
-                await readers.close(storage.close_timeout_seconds)
+                async with trio.open_nursery() as closing:
+                    closing.start_soon(trio.to_thread.run_sync, backfill.close, storage.close_timeout_seconds)
+                    await readers.close(storage.close_timeout_seconds)
                 closed = await writer.close(storage.close_timeout_seconds)
             finally:
                 lock.release(clean=closed)

@@ -25,6 +25,7 @@ import structlog
 import trio
 
 from thane.errors import DependencyError
+from thane.storage.backfill import CHANGES
 from thane.storage.connection import Operation, as_dependency, is_busy, is_unwritable
 
 LINGER_SECONDS = 0.02
@@ -66,9 +67,12 @@ class Writer:
     their transaction fails, so they must not change anything but the database.
     """
 
-    def __init__(self, connection: sqlite3.Connection, limit: int) -> None:
+    def __init__(self, connection: sqlite3.Connection, limit: int, written: Callable[[], None] = lambda: None) -> None:
+        """`written` is called, in the writer's thread, whenever a good deal more was written. It must not block."""
         self._connection = connection
         self._limit = limit
+        self._written = written
+        self._changes = 0  # that `written` was told of
         self._waiting: list[_Job] = []
         self._later: list[_Job] = []
         self._later_since = 0.0  # when the first of them came
@@ -254,6 +258,9 @@ class Writer:
                 started = perf_counter()
                 self._commit(jobs)
                 self._in_loop(self._deliver, jobs, perf_counter() - started)
+                if self._connection.total_changes - self._changes >= CHANGES:
+                    self._changes = self._connection.total_changes
+                    self._written()
         with contextlib.suppress(sqlite3.Error):  # only statistics for the query planner
             self._connection.execute("pragma analysis_limit = 400")
             self._connection.execute("pragma optimize")
