@@ -66,6 +66,7 @@ async def test_a_damaged_database_is_told_with_the_way_out_which_works(config: P
     assert "facts                        0  1 unreadable pages" in told
     assert any(line.startswith("What is lost may be in a backup or a checkpoint") for line in told)
     assert whole["messages"] == contents(database(config))["messages"]
+    assert 2 == len(list(database(config).parent.glob("thane.db.before-repair-*")))  # also within a second
 
 
 async def test_a_sound_database_is_told_to_be_sound(config: Path) -> None:

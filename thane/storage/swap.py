@@ -11,19 +11,18 @@ import os
 import shutil
 from pathlib import Path
 
-from thane.errors import ConfigurationError
-
 SIDE_FILES = ("-wal", "-shm")
 
 
 def swap(database: Path, new: Path, *, kept_as: str) -> Path | None:
     """Put the file `new`, which has no log, in the database's place. Where the old one is then; None without one.
 
-    It is kept beside it, with `kept_as` at the end of its name. Raises ConfigurationError when that is there already.
+    It is kept beside it, with `kept_as` at the end of its name, and a number where there is one of that name.
     """
-    aside = database.with_name(f"{database.name}.{kept_as}")
-    if aside.exists():
-        raise ConfigurationError(f"{aside} is there already: move it away first")
+    aside, number = database.with_name(f"{database.name}.{kept_as}"), 1
+    while aside.exists():
+        number += 1
+        aside = database.with_name(f"{database.name}.{kept_as}-{number}")
     _sync(new)
     was_there = database.exists()
     if was_there:
