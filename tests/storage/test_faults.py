@@ -295,12 +295,13 @@ async def test_a_sweep_that_fails_at_any_statement_leaves_all_sound_and_ends_lik
     assert number > 20
 
 
+@pytest.mark.parametrize("dump", RELEASED, ids=lambda dump: dump.stem)
 async def test_a_migration_that_fails_at_any_statement_is_done_by_the_next_start(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dump: Path
 ) -> None:
     fail_connections(monkeypatch)
     origin, whole = tmp_path / "origin.db", tmp_path / "whole.db"
-    build(RELEASED[0], origin)
+    build(dump, origin)
     shutil.copy(origin, whole)
     Failing.count = 0
     async with opened(whole):

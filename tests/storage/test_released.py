@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -10,7 +11,9 @@ import pytest
 
 from thane.clock import SystemClock
 from thane.config.settings import Storage
+from thane.ids import Ids
 from thane.memory.archive import Archive
+from thane.memory.facts import Asker, Facts
 from thane.memory.search import Wanted
 from thane.storage.database import open_database
 from thane.storage.schema import MIGRATIONS
@@ -30,8 +33,8 @@ def tables(path: Path) -> dict[str, str]:
         return {name: " ".join(sql.split()) for name, sql in found}
 
 
-def test_there_is_a_database_of_the_first_release() -> None:
-    assert "1" in {dump.stem for dump in RELEASED}
+def test_there_is_a_database_of_every_release() -> None:
+    assert {"1", "10"} == {dump.stem for dump in RELEASED}
 
 
 @pytest.mark.parametrize("dump", RELEASED, ids=lambda dump: dump.stem)
@@ -52,6 +55,13 @@ async def test_a_released_database_is_brought_up_to_date_and_loses_nothing(dump:
         (session,) = await archive.sessions.list(conversation_id="api:evening")
         assert (6, None) == (session.message_count, session.ended_at)
         assert 1 <= len(await archive.search.tool_calls(limit=10))
+        if int(dump.stem) >= 10:  # it had facts and checkpoints
+            facts = Facts(database, SystemClock(), Ids(random.Random(1), SystemClock()))
+            assert ["Tuesday"] == [fact.value for fact in await facts.recall(Asker(), "bin day")]
+            named = [made for made in await archive.checkpoints.list() if made.note == "before the release"]
+            assert [(2, 8)] == [(made.conversation_count, made.message_count) for made in named]
+            difference, _ = await archive.checkpoints.restore(named[0].id)
+            assert [] == [each for each in difference.changes if each.change == "damaged"]
         version = await database.read(lambda connection: connection.execute("pragma user_version").fetchone()[0])
         assert len(MIGRATIONS) == version
     async with open_database(tmp_path / "new.db", Storage()):
