@@ -18,8 +18,8 @@ from thane.turn import ModelFailed, ModelWaits, RunFailed, Text, ToolStarted, Us
 class Priced(FakeLedger):
     """Half a dollar for each call."""
 
-    def charge(self, entry: LedgerEntry) -> LedgerEntry:
-        return super().charge(msgspec.structs.replace(entry, picodollars=5 * 10**11))
+    def charge(self, entry: LedgerEntry, *, within: str = "") -> LedgerEntry:
+        return super().charge(msgspec.structs.replace(entry, picodollars=5 * 10**11), within=within)
 
 
 async def test_each_call_that_ends_is_an_entry(autojump_clock: MockClock) -> None:

@@ -21,7 +21,7 @@ class FakeLedger(NoAccounts):
         self.noted: list[tuple[list[int], int | None]] = []  # places of entries, and of the call under way
         self.prices = PriceList({})
 
-    def charge(self, entry: LedgerEntry) -> LedgerEntry:
+    def charge(self, entry: LedgerEntry, *, within: str = "") -> LedgerEntry:
         self.told.append(entry)
         return entry
 

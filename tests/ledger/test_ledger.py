@@ -252,6 +252,18 @@ async def test_a_runs_budget_is_its_own_and_a_profile_may_have_another(tmp_path:
         assert not ledger.stop("r_1", "thane:latest", "ollama", "qwen3:4b")
 
 
+async def test_what_a_run_hands_over_is_paid_from_its_budget_too(tmp_path: Path) -> None:
+    async with open_books(tmp_path, clock=TrioClock(NOON), budgets=Budgets(run=Budget(stop_tokens=10))) as ledger:
+        ledger.charge(call("r_1", at=NOON, tokens=3))
+        ledger.charge(call("r_2", at=NOON, tokens=6), within="r_1")
+        assert not ledger.stop("r_1", "", "far", "cloud")
+        ledger.charge(call("r_3", at=NOON, tokens=1), within="r_1")
+        assert "(10 of 10 tokens)" in ledger.stop("r_1", "", "far", "cloud")
+        assert not ledger.stop("r_2", "", "far", "cloud"), "each task has a budget of its own"
+        ledger.close("r_1")
+        assert 10 == ledger.today().tokens
+
+
 async def test_a_level_is_told_once_a_day_and_not_again_after_a_restart(tmp_path: Path) -> None:
     budgets = Budgets(day=Budget(warn_tokens=5))
     for number, kinds in enumerate((["budget_warning"], [])):

@@ -43,6 +43,7 @@ class Budgets(Section, frozen=True):
     asks it and tells that no budget of money counts it."""
     day: Budget = Budget()
     run: Budget = Budget()
+    """Of one turn, with the tasks that it hands over; each of these has a budget of its own besides."""
     profiles: dict[str, Budget] = msgspec.field(default_factory=dict)
     """Budgets of a run under a profile, by the profile's name, in place of `run`."""
     profile_days: dict[str, Budget] = msgspec.field(default_factory=dict)

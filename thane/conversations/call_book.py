@@ -79,7 +79,7 @@ class CallBook:
 
     def add(self, step: StepRecord, finished: ModelFinished | None = None) -> StepRecord:
         """A call that has ended, `finished` if it came to its own end. The same with what it cost."""
-        self.entries.append(self._accounts.charge(self._entry(step, finished)))
+        self.entries.append(self._accounts.charge(self._entry(step, finished), within=self._run.parent_run_id))
         return msgspec.structs.replace(step, cost_usd=dollars(self.entries[-1].picodollars))
 
     def _entry(self, step: StepRecord, finished: ModelFinished | None) -> LedgerEntry:

@@ -15,8 +15,11 @@ type Keep = Callable[[sqlite3.Connection], object]
 class Accounts(Protocol):
     """What `thane.ledger.ledger.Ledger` is to the rooms above it."""
 
-    def charge(self, entry: LedgerEntry) -> LedgerEntry:
-        """Count a call that has ended, at once and without waiting. The entry with its cost."""
+    def charge(self, entry: LedgerEntry, *, within: str = "") -> LedgerEntry:
+        """Count a call that has ended, at once and without waiting. The entry with its cost.
+
+        `within` is the run that handed the entry's run over: its budget pays for both.
+        """
         ...
 
     def keep(self, run_id: str, entries: Sequence[LedgerEntry]) -> Keep:
@@ -36,7 +39,7 @@ class Accounts(Protocol):
 class NoAccounts:
     """For tests and tools that have no ledger: nothing costs anything, nothing is kept."""
 
-    def charge(self, entry: LedgerEntry) -> LedgerEntry:
+    def charge(self, entry: LedgerEntry, *, within: str = "") -> LedgerEntry:  # noqa: ARG002 the names are the protocol's
         return entry
 
     def keep(self, run_id: str, entries: Sequence[LedgerEntry]) -> Keep:  # noqa: ARG002 the names are the protocol's

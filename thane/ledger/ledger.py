@@ -105,8 +105,11 @@ class Ledger:
         """Call `observer(input, output)` for each call from now on. It must not block or raise."""
         self._observers.append(observer)
 
-    def charge(self, entry: LedgerEntry) -> LedgerEntry:
-        """Count a call that has ended. The embedded brain uses no model, so no tokens are counted for it."""
+    def charge(self, entry: LedgerEntry, *, within: str = "") -> LedgerEntry:
+        """Count a call that has ended. The embedded brain uses no model, so no tokens are counted for it.
+
+        `within` is the run that handed the entry's run over: its budget pays for both.
+        """
         entry = self._priced(entry)
         usage = entry.usage
         spent = Spent(entry.picodollars or 0, entry.tokens)
@@ -117,7 +120,8 @@ class Ledger:
                 self._today_of[entry.profile] = self._today_of.get(entry.profile, Spent()) + spent
             self._tell_day()
         if entry.role != "embedding":
-            self._runs[entry.run_id] = self._runs.get(entry.run_id, Spent()) + spent
+            for run_id in filter(None, (entry.run_id, within)):
+                self._runs[run_id] = self._runs.get(run_id, Spent()) + spent
             self._tell_run(entry)
         for observer in self._observers:
             try:
