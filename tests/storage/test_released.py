@@ -29,7 +29,9 @@ def build(dump: Path, path: Path) -> None:
 
 def tables(path: Path) -> dict[str, str]:
     with closing(sqlite3.connect(path)) as connection:
-        found = connection.execute("select name, sql from sqlite_master where sql is not null order by name")
+        found = connection.execute(
+            "select name, sql from sqlite_master where sql is not null and name not like 'sqlite_%' order by name"
+        )
         return {name: " ".join(sql.split()) for name, sql in found}
 
 
