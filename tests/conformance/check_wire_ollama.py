@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.clients.asking import Doors
+from tests.clients.asking import WEATHER, Doors
 from tests.conformance.wire import Answer, Row, play
 
 HI = [{"role": "user", "content": "turn on the kitchen lights"}]
@@ -186,6 +186,22 @@ ROWS = (
         chat(model="plain:1b", think=True),
         400,
         lambda a: _is_error(a, "does not support thinking"),
+        script=True,
+    ),
+    Row(
+        "a model without tools that is asked for them",
+        "/api/chat",
+        chat(model="plain:1b", tools=[WEATHER]),
+        400,
+        lambda a: a.json == {"error": "registry.ollama.ai/library/plain:1b does not support tools"},
+        script=True,
+    ),
+    Row(
+        "Open WebUI brings its tools to such a model too",
+        "/api/chat",
+        chat(model="plain:1b", tools=[WEATHER]),
+        headers={"X-OpenWebUI-Chat-Id": "6f1c1f0e-0000-4000-8000-000000000002"},
+        holds=lambda a: a.json["message"]["content"],
         script=True,
     ),
     Row(

@@ -84,7 +84,21 @@ def rows(door: Literal["ollama", "native"]) -> tuple[Row, ...]:
         ),
         Row("a picture by its address", CHAT, chat(messages=[{"role": "user", "content": [image]}]), 400, _is_error),
         Row("n above 1", CHAT, chat(n=2), 400, lambda a: _is_error(a, "n")),
-        Row("an unknown model", CHAT, chat(model="nope"), 404, lambda a: _is_error(a, "model 'nope' not found")),
+        Row(
+            "an unknown model",
+            CHAT,
+            chat(model="nope"),
+            404,
+            lambda a: _is_error(a, "model 'nope' not found") and a.json["error"]["type"] == "not_found_error",
+        ),
+        Row(
+            "a model without tools that is asked for them",
+            CHAT,
+            chat(model="plain:1b", tools=[WEATHER]),
+            400,
+            lambda a: _is_error(a, "does not support tools"),
+            script=True,
+        ),
         Row("what is useless to retry says so", CHAT, chat(n=2), 400, lambda a: a.headers["x-should-retry"] == "false"),
         Row("an unknown effort", CHAT, chat(reasoning_effort="heroic"), 400, _is_error),
         Row(

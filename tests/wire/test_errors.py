@@ -10,7 +10,22 @@ import pytest
 from tests.wire.stories import failed
 from thane.errors import ClientError
 from thane.turn import FailureKind
-from thane.wire.errors import FieldError, Refusal, anthropic_error, ollama_error, openai_error
+from thane.wire.errors import FieldError, Refusal, anthropic_error, native_error, ollama_error, openai_error
+
+
+@pytest.mark.parametrize(
+    ("status", "openai", "native"),
+    [
+        (400, "invalid_request_error", "invalid_request_error"),
+        (404, "not_found_error", "not_found"),
+        (502, "api_error", "server_error"),
+        (503, "api_error", "unavailable"),
+    ],
+)
+def test_the_same_shape_has_the_types_of_whoever_is_asked(status: int, openai: str, native: str) -> None:
+    refusal = Refusal(status, "no", "code")
+    assert openai == json.loads(openai_error(refusal))["error"]["type"]
+    assert native == json.loads(native_error(refusal))["error"]["type"]
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def test_a_failure_in_mid_stream_is_a_frame_without_choices_and_no_done() -> Non
     assert {
         "error": {
             "message": "The model server stopped answering.",
-            "type": "server_error",
+            "type": "api_error",
             "param": None,
             "code": "model",
             "request_id": "r_0123456789abcdef",

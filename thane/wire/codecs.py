@@ -18,7 +18,7 @@ from thane.wire import (
 )
 from thane.wire.anthropic_reply import PING, MessageStream, MessageWhole
 from thane.wire.chat import ChatRequest, Encoder, Opening
-from thane.wire.errors import Refusal, anthropic_error, ollama_error, openai_error
+from thane.wire.errors import Refusal, anthropic_error, native_error, ollama_error, openai_error
 from thane.wire.native_chat import NativeStream, NativeWhole
 from thane.wire.ollama_generate import GenerateStream, GenerateWhole
 from thane.wire.ollama_reply import OllamaStream, OllamaWhole, speaks_at_once
@@ -63,4 +63,4 @@ RESPONSES = Codec(decode=openai_responses.decode, stream=ResponseStream, whole=R
 MESSAGES = Codec(
     decode=anthropic_messages.decode, stream=MessageStream, whole=MessageWhole, refuse=anthropic_error, heartbeat=PING
 )
-NATIVE = Codec(decode=native_chat.decode, stream=NativeStream, whole=NativeWhole)
+NATIVE = Codec(decode=native_chat.decode, stream=NativeStream, whole=NativeWhole, refuse=native_error)

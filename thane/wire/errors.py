@@ -29,6 +29,12 @@ _TYPES = {
     429: "rate_limit_error",
     503: "unavailable",
 }
+_OPENAI_TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    429: "rate_limit_error",
+}
 _ANTHROPIC_TYPES = {
     401: "authentication_error",
     403: "permission_error",
@@ -92,7 +98,13 @@ def ollama_error(refusal: Refusal) -> bytes:
 
 
 def openai_error(refusal: Refusal) -> bytes:
-    """`{"error":{"message","type","param","code"}}`."""
+    """`{"error":{"message","type","param","code"}}`, with `request_id` where there was a run. Types are Ollama's."""
+    kind = _OPENAI_TYPES.get(refusal.status, "api_error" if refusal.status >= 500 else "invalid_request_error")
+    return dump(_error_object(refusal, kind))
+
+
+def native_error(refusal: Refusal) -> bytes:
+    """The same shape, with the types of Thane's own API."""
     return dump(error_object(refusal))
 
 
@@ -104,10 +116,14 @@ def anthropic_error(refusal: Refusal) -> bytes:
 
 
 def error_object(refusal: Refusal) -> dict[str, dict[str, str | None]]:
-    """OpenAI's error object, with `request_id` where there was a run."""
+    """The error of Thane's own API, as an object."""
+    return _error_object(refusal, error_type(refusal.status))
+
+
+def _error_object(refusal: Refusal, kind: str) -> dict[str, dict[str, str | None]]:
     error = {
         "message": refusal.message,
-        "type": error_type(refusal.status),
+        "type": kind,
         "param": refusal.param,
         "code": refusal.code,
     }
@@ -115,5 +131,5 @@ def error_object(refusal: Refusal) -> dict[str, dict[str, str | None]]:
 
 
 def error_type(status: int) -> str:
-    """The `type` of an error in OpenAI's shape."""
+    """The `type` of an error of Thane's own API."""
     return _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
