@@ -1,6 +1,7 @@
 """Prices of well-known cloud models, for an owner who has set none. US dollars for a million tokens.
 
-The list prices of their makers as far as known in late 2025; an owner who pays something else says so in `pricing`.
+The list prices of their makers as far as known in spring 2026; an owner who pays something else, or asks a newer model,
+says so in `pricing`. Prices that change with the length of a prompt are those of the shorter.
 The first three are the reference's (REFERENCE 6.7).
 """
 
@@ -32,7 +33,10 @@ DEFAULT_PRICES: Mapping[str, Price] = {
     "claude-haiku-3-20240307": _anthropic(0.25, 1.25, "claude-3-haiku"),
     "claude-opus-4-1": _anthropic(15, 75),
     "claude-opus-4-5": _anthropic(5, 25),
+    "claude-opus-4-6": _anthropic(5, 25),
+    "claude-opus-4-7": _anthropic(5, 25),
     "claude-sonnet-4-5": _anthropic(3, 15),
+    "claude-sonnet-4-6": _anthropic(3, 15),
     "claude-haiku-4-5": _anthropic(1, 5),
     "claude-3-5-haiku": _anthropic(0.8, 4, "claude-haiku-3-5"),
     "claude-3-7-sonnet": _anthropic(3, 15, "claude-sonnet-3-7"),
