@@ -58,20 +58,17 @@ class OpenAILines:
                 "prompt_tokens_details": {"cached_tokens": stop.cached_tokens},
                 "completion_tokens_details": {"reasoning_tokens": stop.reasoning_tokens},
             }
-            out.append(_event({"id": "chatcmpl-1", "model": model, "choices": [], "usage": usage}))
+            out.append(_chunk(model, choices=[], usage=usage))
         return b"".join((*out, b"data: [DONE]\n\n"))
 
 
 def _delta(model: str, delta: JSON, reason: str | None = None) -> bytes:
-    return _event(
-        {
-            "id": "chatcmpl-1",
-            "object": "chat.completion.chunk",
-            "created": 1_764_000_000,
-            "model": model,
-            "choices": [{"index": 0, "delta": delta, "finish_reason": reason}],
-        }
-    )
+    return _chunk(model, choices=[{"index": 0, "delta": delta, "finish_reason": reason}])
+
+
+def _chunk(model: str, **fields: object) -> bytes:
+    kind = "chat.completion.chunk"
+    return _event({"id": "chatcmpl-1", "object": kind, "created": 1_764_000_000, "model": model, **fields})
 
 
 def _event(payload: JSON) -> bytes:
