@@ -53,6 +53,21 @@ async def test_while_a_run_goes_on_the_ledger_knows_its_calls_so_far_and_the_one
     assert [([], 0), ([], None), ([], 0), ([0], None), ([], 1)] == ledger.noted, "the last comes with the run's end"
 
 
+async def test_of_a_long_answer_the_ledger_knows_how_far_it_has_come(autojump_clock: MockClock) -> None:
+    ledger = FakeLedger()
+    record = Recorder(FACTS, Events(), TrioClock(), accounts=ledger)
+    record.begin(None)
+    record.observe((STARTED,))
+    for _ in range(12):
+        await trio.sleep(1)
+        record.observe((Text("a"), Text("b")))
+    assert [0, 10, 20] == ledger.noted_pieces, "every five seconds"
+    record.observe((ANSWERED,))
+    await trio.sleep(9)
+    record.observe((ToolStarted(1, CALL),))
+    assert [([], 0), ([], 0), ([], 0), ([0], None)] == ledger.noted
+
+
 async def test_the_embedded_brains_calls_come_with_the_runs_end(autojump_clock: MockClock) -> None:
     ledger = FakeLedger()
     record = Recorder(FACTS, Events(), TrioClock(), accounts=ledger)

@@ -19,6 +19,7 @@ class FakeLedger(NoAccounts):
     def __init__(self) -> None:
         self.told: list[LedgerEntry] = []
         self.noted: list[tuple[list[int], int | None]] = []  # places of entries, and of the call under way
+        self.noted_pieces: list[int] = []  # of the call under way, each time
         self.prices = PriceList({})
 
     def charge(self, entry: LedgerEntry, *, within: str = "") -> LedgerEntry:
@@ -26,6 +27,7 @@ class FakeLedger(NoAccounts):
         return entry
 
     def note(self, run_id: str, entries: Sequence[LedgerEntry], going_on: LedgerEntry | None) -> None:
+        self.noted_pieces += [going_on.usage.output_tokens] if going_on else []
         self.noted.append(([entry.place for entry in entries], going_on.place if going_on else None))
 
     def stop(self, *_args: object) -> str:

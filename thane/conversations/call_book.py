@@ -53,14 +53,17 @@ class CallBook:
         """Dollars of the calls so far; None where a price is not known."""
         return dollars(sum_cost(tuple(entry.picodollars for entry in self.entries)))
 
-    def begin(self, call: ModelStarted, at: float) -> None:
-        """A call was sent at `at` (epoch seconds). The embedded brain's cost nothing, and are told of when they end."""
+    def begin(self, call: ModelStarted, at: float, pieces: int = 0) -> None:
+        """A call was sent at `at` (epoch seconds), and so many pieces of its answer have come.
+
+        The embedded brain's calls cost nothing, and are told of when they end.
+        """
         if call.provider != _EMBEDDED:
             step = StepRecord(
                 step=call.step,
                 model=call.model,
                 provider=call.provider,
-                usage=Usage(call.estimated_tokens, estimated=True),
+                usage=Usage(call.estimated_tokens, pieces, estimated=True),
                 finish_reason="failed",
                 started_at=at,
                 duration=0.0,

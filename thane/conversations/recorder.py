@@ -40,6 +40,8 @@ from thane.turn import (
 )
 
 _encoder = msgspec.json.Encoder()
+_TELL_SECONDS = 5.0
+"""How often the ledger is told how far a long answer has come."""
 
 
 class Recorder:
@@ -68,6 +70,7 @@ class Recorder:
         self._model = ""
         self._step: ModelStarted | None = None
         self._step_at = 0.0
+        self._told_at = 0.0  # when the ledger was told how far that has come
         self._step_pieces = 0
         self._model_span: OpenSpan | None = None
         self._waits: OpenSpan | None = None  # for a place at the provider
@@ -121,6 +124,8 @@ class Recorder:
                 self._thinking.append(event.text)
             else:
                 self._note(event)
+        if self._step is not None and trio.current_time() >= self._told_at + _TELL_SECONDS:
+            self._tell_progress(self._step)
 
     def _note(self, event: AgentEvent) -> None:
         """Take note of what is no piece of an answer."""
@@ -273,6 +278,12 @@ class Recorder:
         self._steps.append(self.book.add(step, call if isinstance(call, ModelFinished) else None))
         self._step = None
 
+    def _tell_progress(self, step: ModelStarted) -> None:
+        """Tell the ledger how much of a long answer has come, in case Thane is killed before its end."""
+        self._told_at = trio.current_time()
+        if self._waits is None:
+            self.book.begin(step, self._step_at, self._cut_usage(step).output_tokens)
+
     def _first_piece(self) -> None:
         self._is_silent = False
         if self._model_span is not None:
@@ -285,7 +296,7 @@ class Recorder:
     def _model_started(self, event: ModelStarted) -> None:
         self._open.end("done")
         self._waits = None
-        self._step, self._step_at = event, self._clock.time()
+        self._step, self._step_at, self._told_at = event, self._clock.time(), trio.current_time()
         self.book.begin(event, self._step_at)
         place = None
         if event.prompt is not None:
