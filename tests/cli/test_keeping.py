@@ -9,9 +9,13 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_commands import thane
+from tests.conversations.test_reference import ROWS, SCHEMA
+from tests.conversations.test_reference_facts import TABLES
 from tests.storage.faulty import contents, opened
 from tests.storage.test_faults import prepare
 from tests.storage.test_repair import damage, roots
+from thane.memory.facts import Asker
+from thane.memory.search import Wanted
 
 
 @pytest.fixture
@@ -74,3 +78,21 @@ async def test_a_sound_database_is_told_to_be_sound(config: Path) -> None:
     assert "is sound: everything is there" in told[0]
     with closing(sqlite3.connect(database(config))) as connection:
         assert (2,) == connection.execute("pragma auto_vacuum").fetchone()
+
+
+async def test_the_memory_of_a_reference_is_taken_in_once(config: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "reference"
+    folder.mkdir()
+    for name, script in (("thane.db", SCHEMA + ROWS), ("knowledge.db", TABLES[TABLES.index("create table facts") :])):
+        with closing(sqlite3.connect(folder / name)) as connection:
+            connection.executescript(script)
+    told = lines("import", str(folder / "thane.db"), config=config)
+    assert f"Took in 7 messages in 2 conversations from {folder}/thane.db." in told
+    assert "Took in 2 of 3 facts, as facts of the house." in told  # of two with one name the later one
+    again = lines("import", str(folder / "thane.db"), config=config)
+    assert again[0].startswith("Took in 0 messages in 0 conversations")
+    assert "Took in 0 of 3 facts, as facts of the house." in again
+    async with opened(database(config)) as house:
+        (hit,) = (await house.archive.search.find("garden lamp", Wanted(), limit=5)).hits
+        assert "is the garden lamp on?" == hit.match.message.content
+        assert ["green"] == [fact.value for fact in await house.facts.recall(Asker(), "tea")]

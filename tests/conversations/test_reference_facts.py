@@ -45,3 +45,23 @@ async def test_facts_come_over_once(tmp_path: Path) -> None:
             ("home", "bins", "Monday", 1.0),
             ("device", "light.desk colour", "warm", 1.0),
         } == {(fact.category, fact.key, fact.value, fact.confidence) for fact in await facts.list(equal={})}
+
+
+async def test_facts_are_found_in_the_database_beside_it(tmp_path: Path) -> None:
+    """The reference keeps them in a file of their own."""
+    conversations, facts = (
+        TABLES.split("create table facts", maxsplit=1)[0],
+        TABLES[TABLES.index("create table facts") :],
+    )
+    for name, script in (("thane.db", conversations), ("knowledge.db", facts), ("usage.db", "create table usage (x);")):
+        with closing(sqlite3.connect(tmp_path / name)) as connection:
+            connection.executescript(script)
+    write_nonsense(tmp_path / "logs.db")
+    async with open_database(tmp_path / "ours.db", Storage()):
+        pass  # which has a table of facts as well, and is none of the reference's
+    found, odd = take_facts(read_reference(tmp_path / "thane.db"))
+    assert (["green", "black", "Monday"], 1) == ([fact.value for fact in found], odd)
+
+
+def write_nonsense(path: Path) -> None:
+    path.write_text("no database " * 100)

@@ -35,17 +35,37 @@ _TABLES: dict[str, tuple[str, ...]] = {
 
 
 def read_reference(path: Path) -> dict[str, list[Row]]:
-    """The rows of each table. Raises ConfigurationError for what is no such database. Blocks on disk."""
+    """The rows of each table. Facts that are not in it are looked for in the databases beside it, where they are kept.
+
+    Raises ConfigurationError for what is no such database. Blocks on disk.
+    """
     if not path.is_file():
         raise ConfigurationError(f"there is no file {path}")
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-            known = {name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")}
-            if not {"conversations", "messages"} <= known:
-                raise ConfigurationError(f"{path} has no conversations: it is not a `thane.db` of the reference")
-            return {table: _rows(connection, table, columns) for table, columns in _TABLES.items() if table in known}
+        found = _read(path)
     except sqlite3.DatabaseError as error:
         raise ConfigurationError(f"{path} cannot be read as a database ({error})") from None
+    if not {"conversations", "messages"} <= set(found):
+        raise ConfigurationError(f"{path} has no conversations: it is not a `thane.db` of the reference")
+    if "facts" not in found:
+        for beside in sorted(path.parent.glob("*.db")):
+            found.setdefault("facts", []).extend(_facts_of(beside) if beside != path else ())
+    return found
+
+
+def _facts_of(path: Path) -> list[Row]:
+    """The facts in another database of the reference's; none in what cannot be read, or is Thane's own."""
+    try:
+        found = _read(path)
+    except sqlite3.DatabaseError:
+        return []
+    return [] if "conversations" in found else found.get("facts", [])
+
+
+def _read(path: Path) -> dict[str, list[Row]]:
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        known = {name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")}
+        return {table: _rows(connection, table, columns) for table, columns in _TABLES.items() if table in known}
 
 
 def _rows(connection: sqlite3.Connection, table: str, columns: Sequence[str]) -> list[Row]:
