@@ -63,6 +63,8 @@ class Conversations(Section, frozen=True):
     """Messages at the end of a conversation that stay as they are when it is compacted."""
     compact_chars: Count = 40_000
     """Characters of a conversation that are shown to the model that is to summarise it, when it is compacted."""
+    summary_chars: Annotated[int, msgspec.Meta(ge=100)] = 6000
+    """Longest summary of a compacted conversation; what a model writes beyond that is cut."""
     history_lookups: Count = 4
     """Earlier answers of a request's history that are looked up, newest first, to find its conversation."""
 

@@ -21,6 +21,11 @@ TASK = "session_summary"
 _TITLE_CHARS = 60
 _LINE_CHARS = 160
 _TAGS = 5
+_TAG_CHARS = 30
+_PARAGRAPH_CHARS = 2000
+_SENTENCE_CHARS = 400
+_LISTED = 20
+"""What is taken of an answer at most: a model that writes without end describes no session better."""
 
 _ASK = (
     "Below is a conversation between people of a house and its AI steward. Describe it for an archive, in the language "
@@ -89,16 +94,17 @@ def described(answer: str) -> Described | None:
         return None
     if not found.title.strip() or not found.paragraph.strip():
         return None
+    paragraph = cut(found.paragraph.strip(), _PARAGRAPH_CHARS)
     details = {
-        "one_liner": found.one_liner,
-        "paragraph": found.paragraph,
-        "key_decisions": found.key_decisions,
-        "participants": found.participants,
-        "session_type": found.session_type,
+        "one_liner": cut(found.one_liner, _SENTENCE_CHARS),
+        "paragraph": paragraph,
+        "key_decisions": [cut(each, _SENTENCE_CHARS) for each in found.key_decisions[:_LISTED]],
+        "participants": [cut(each, _TITLE_CHARS) for each in found.participants[:_LISTED]],
+        "session_type": cut(found.session_type, _TITLE_CHARS),
         "made_by": "model",
     }
-    tags = tuple(dict.fromkeys(tag.strip().lower() for tag in found.tags if tag.strip()))[:_TAGS]
-    return Described(cut(found.title.strip(), _TITLE_CHARS), found.paragraph.strip(), tags, details)
+    tags = tuple(dict.fromkeys(cut(tag.strip().lower(), _TAG_CHARS) for tag in found.tags if tag.strip()))[:_TAGS]
+    return Described(cut(found.title.strip(), _TITLE_CHARS), paragraph, tags, details)
 
 
 def extract(messages: Sequence[MessageRecord]) -> Described:
