@@ -61,6 +61,13 @@ def test_a_recap_stands_in_place_of_what_is_left_out() -> None:
     assert (Message("system", f"{SYSTEM.content}\n\n{text}"), user("and now?")) == covered_more
 
 
+def test_a_recap_that_is_too_long_is_cut_and_the_newest_still_have_room() -> None:
+    found = fit(chat(20), 400, Recap("word " * 900, 6), result_chars=20)
+    assert found.fits
+    assert "word word" in found.messages[0].content
+    assert len(found.messages) > 2
+
+
 def test_results_of_earlier_calls_are_cut_before_words_are_left_out() -> None:
     messages = [SYSTEM, user("look"), *tool_round("x" * 4000), assistant("It is on."), user("and now?")]
     found = fit(messages, 300, NO_RECAP, result_chars=20)
@@ -106,8 +113,8 @@ def test_no_tool_round_is_ever_split(messages: list[Message], budget: int, cover
     assert found.left_out <= len(messages) - 2
 
 
-@given(_MESSAGES, st.integers(20, 800))
-def test_it_fits_whenever_the_present_turn_alone_does(messages: list[Message], budget: int) -> None:
-    found = fit(messages, budget, NO_RECAP, result_chars=20)
+@given(_MESSAGES, st.integers(20, 800), st.integers(0, 5000))
+def test_it_fits_whenever_the_present_turn_alone_does(messages: list[Message], budget: int, words: int) -> None:
+    found = fit(messages, budget, Recap("recap " * words, 4), result_chars=20)
     if tokens([SYSTEM, user("and now?")]) + 40 <= budget:
         assert found.fits

@@ -55,6 +55,7 @@ def fit(messages: Sequence[Message], budget: int, recap: Recap, *, result_chars:
     current = list(said[now:])
     fixed = tokens(head) + tokens(current)
     room = budget - fixed
+    recap = _within(recap, room)
     note_tokens = estimate_tokens(max(len(recap.text) + _NOTE_CHARS, 2 * _NOTE_CHARS))
     left = 0
     if (excess := tokens(earlier) - room) > 0:
@@ -73,6 +74,14 @@ def tokens(messages: Sequence[Message]) -> int:
         if message.tool_calls:
             characters += len(msgspec.json.encode(message.tool_calls))
     return estimate_tokens(characters) + _MESSAGE_TOKENS * len(messages) + _IMAGE_TOKENS * images
+
+
+def _within(recap: Recap, room: int) -> Recap:
+    """With a text that takes no more than half of the room, so that it drives out neither what it is about nor more."""
+    most = max(0, room // 2) * 4  # characters: see `estimate_tokens`
+    if len(recap.text) <= most:
+        return recap
+    return msgspec.structs.replace(recap, text=f"{recap.text[: most - 1]}…" if most > _NOTE_CHARS else "")
 
 
 def _apart(messages: Sequence[Message]) -> tuple[list[Message], list[Message]]:
