@@ -212,6 +212,6 @@ def test_what_was_not_asked_is_not_sent():
 
 
 def test_what_to_do_with_too_long_a_prompt_stands_beside_the_options():
-    options = Options(extra={"truncate": False, "top_k": 5})
+    options = Options(extra={"truncate": False, "top_k": 5, "logit_bias": {"1": 2}})
     body = msgspec.json.decode(encode_request(ModelRequest("m", (Message("user", "hi"),), options=options)))
     assert (False, {"top_k": 5}) == (body["truncate"], body["options"])

@@ -115,7 +115,8 @@ def test_the_newer_name_of_the_token_limit_comes_first() -> None:
 
 def test_sampling_is_read() -> None:
     got = options(temperature=0, top_p=0.5, seed=3, presence_penalty=1, logit_bias={"1": 2}, user="u", store=True)
-    assert Options(temperature=0, top_p=0.5, seed=3, extra={"presence_penalty": 1}) == got
+    assert Options(temperature=0, top_p=0.5, seed=3, extra={"presence_penalty": 1, "logit_bias": {"1": 2}}) == got
+    assert Options() == options(logit_bias={})
 
 
 def test_stop_is_a_string_or_a_list() -> None:

@@ -19,7 +19,8 @@ from thane.turn import JSON, FinishReason, Logprob, Message, Options, Text, Thin
 
 BESIDE_OPTIONS = ("truncate", "shift")
 """Wishes of `Options.extra` that stand beside `options` in a request: what to do with a prompt that is too long."""
-
+_UNKNOWN = ("logit_bias",)
+"""Wishes of OpenAI's that Ollama has no word for."""
 _SECOND = 1_000_000_000  # Ollama's durations are integer nanoseconds
 
 
@@ -247,7 +248,7 @@ def _sampling(options: Options) -> JSON:
         "num_predict": options.max_tokens,
         "stop": options.stop or None,
     }
-    own = {name: value for name, value in options.extra.items() if name not in BESIDE_OPTIONS}
+    own = {name: value for name, value in options.extra.items() if name not in (*BESIDE_OPTIONS, *_UNKNOWN)}
     return {**own, **{name: value for name, value in named.items() if value is not None}}
 
 

@@ -210,14 +210,15 @@ def sampling(body: Fields, tokens: int | None) -> Options:
 
     `tokens` is the most that the answer may have; 0 and less mean as many as there are.
     """
-    penalties = {key: body.number(key) for key in ("presence_penalty", "frequency_penalty")}
+    wishes: dict[str, Any] = {key: body.number(key) for key in ("presence_penalty", "frequency_penalty")}
+    wishes["logit_bias"] = body.mapping("logit_bias") or None
     return Options(
         temperature=body.number("temperature"),
         top_p=body.number("top_p"),
         seed=body.integer("seed"),
         max_tokens=tokens if tokens and tokens > 0 else None,
         stop=_stop(body),
-        extra={key: value for key, value in penalties.items() if value is not None},
+        extra={key: value for key, value in wishes.items() if value is not None},
     )
 
 

@@ -193,6 +193,9 @@ class ChatCompletionRequest(Shape):
     max_tokens: int | None = None
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
+    logit_bias: Annotated[Object | None, about("Passed on to model servers that know it, which Ollama's does not.")] = (
+        None
+    )
     stop: Stop = None
     n: One = None
     parallel_tool_calls: Annotated[bool | None, about("False: one call of a tool at a time.")] = None
@@ -280,6 +283,9 @@ class CompletionRequest(Shape):
     seed: int | None = None
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
+    logit_bias: Annotated[Object | None, about("Passed on to model servers that know it, which Ollama's does not.")] = (
+        None
+    )
     stop: Stop = None
     n: One = None
     best_of: One = None
