@@ -157,7 +157,7 @@ def _responses(route: Route, told: Told, refusal: Document, schemas: dict[str, D
         content[told.streams] = {"schema": {} if told.streams == SSE else {"type": "string"}}
     responses: Document = {}
     for status, text in statuses.items():
-        shown = {"content": content} if content and status != 101 else {}
+        shown = {"content": content} if content and status not in (101, 204) else {}
         responses[str(status)] = {"description": text} | shown
     refused = {} if route.method == "HEAD" else {"content": refusal}
     ours = {str(status): text for status, text in told.errors.items()}
