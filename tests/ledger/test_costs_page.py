@@ -48,7 +48,10 @@ async def test_a_call_without_a_known_price_is_said_and_not_taken_for_free(tmp_p
         now = thane.rooms.clock.time()
         await thane.rooms.ledger.record(LedgerEntry("r_1", 0, now, "api", "cloud", "<b>new</b>", Usage(10, 10)))
         html = await page(thane)
-        assert "1 calls have no known price" in html
+        assert "1 call has no known price" in html
+        assert "1 call of unknown price" in html
+        assert "without cost" not in html
+        assert "no turn has a known cost" in html
         assert "price unknown" in html
         assert "no budget of money counts them. Add &lt;b&gt;new&lt;/b&gt; under" in html
         assert "&lt;b&gt;new&lt;/b&gt;" in html

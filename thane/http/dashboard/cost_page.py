@@ -104,7 +104,6 @@ def tiles(costs: Costs, stop_usd: float, stop_tokens: int) -> tuple[Tile, ...]:
     """The figures at the top."""
     totals, before = costs.totals, costs.before
     paid = [cost / PICODOLLARS for cost in costs.run_costs]
-    free = totals.turns - len(paid)
     return (
         Tile("Spent", words.money(totals.cost_usd), small=_change(totals.cost_usd, before.cost_usd, costs.days)),
         _budget(costs, stop_usd, stop_tokens),
@@ -117,14 +116,26 @@ def tiles(costs: Costs, stop_usd: float, stop_tokens: int) -> tuple[Tile, ...]:
         Tile(
             "Turns",
             words.count(totals.turns),
-            small=f"{_percent(free / totals.turns)} without cost" if totals.turns else "none yet",
+            small=_without_cost(totals, len(paid)),
         ),
         Tile(
             "Per paid turn",
             words.money(sum(paid) / len(paid)) if paid else "–",
-            small=f"median {words.money(statistics.median(paid))}" if paid else "no turn has cost anything",
+            small=f"median {words.money(statistics.median(paid))}" if paid else _no_cost(totals),
         ),
     )
+
+
+def _without_cost(totals: Totals, paid: int) -> str:
+    if not totals.turns:
+        return "none yet"
+    if totals.unpriced:
+        return f"{words.plural(totals.unpriced, 'call')} of unknown price"
+    return f"{_percent((totals.turns - paid) / totals.turns)} without cost"
+
+
+def _no_cost(totals: Totals) -> str:
+    return "no turn has a known cost" if totals.unpriced else "no turn has cost anything"
 
 
 def _budget(costs: Costs, stop_usd: float, stop_tokens: int) -> Tile:
