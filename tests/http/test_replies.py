@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 import trio
+from quart import Response
 from trio.testing import MockClock
 
 from tests.http.scripted import (
@@ -22,9 +23,12 @@ from tests.http.scripted import (
     site,
     started,
 )
-from thane.config.settings import Events, Settings
+from thane.config.settings import Events, Limits, Settings
 from thane.errors import ClientError
-from thane.testing.serving import request
+from thane.http.problems import native_problem
+from thane.http.quart_app import ThaneApp
+from thane.http.replies import mark_requests
+from thane.testing.serving import request, serving
 from thane.turn import ModelStarted, Text
 
 HOME_ASSISTANT = {
@@ -242,3 +246,18 @@ async def test_while_an_answer_is_held_back_there_are_heartbeats(autojump_clock:
     got = frames(answer.body)
     assert got.count(":") >= 2
     assert ["", "{}"] == [each["choices"][0]["delta"].get("content") for each in got if each not in (":", "[DONE]")][:2]
+
+
+async def test_an_answer_without_content_says_no_type(autojump_clock: MockClock) -> None:
+    app: Any = ThaneApp("native", limits=Limits(), problems=native_problem)
+    mark_requests(app)
+
+    @app.delete("/thing")
+    async def delete() -> Response:
+        return Response(b"", 204)
+
+    async with serving(app) as served:
+        answer = await served.ask("DELETE", "/thing")
+    assert 204 == answer.status
+    assert "content-type" not in answer.headers
+    assert answer.headers["x-request-id"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
+from http import HTTPStatus
 
 import structlog
 import trio
@@ -30,6 +31,7 @@ from thane.wire.open_webui_token import trusted
 
 _log = structlog.get_logger("thane.http")
 
+_ANTHROPICS = "/v1/messages"
 _STREAMED = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
@@ -92,12 +94,17 @@ def refusal(codec: Codec, why: Refusal) -> Response:
 
 
 def mark_requests(app: Quart) -> None:
-    """Give every answer of an application its request's id."""
+    """Give every answer of an application its request's id, under the name too that Anthropic's clients look for."""
 
     @app.after_request
     async def mark(response: Response) -> Response:
-        if REQUEST_ID not in response.headers and (known := request_id()):
-            response.headers[REQUEST_ID] = known
+        headers = response.headers
+        if REQUEST_ID not in headers and (known := request_id()):
+            headers[REQUEST_ID] = known
+        if REQUEST_ID in headers and request.path.startswith(_ANTHROPICS):
+            headers["Request-Id"] = headers[REQUEST_ID]
+        if response.status_code == HTTPStatus.NO_CONTENT:
+            headers.pop("Content-Type", None)  # Quart's own: of nothing there is no type
         return response
 
 

@@ -50,6 +50,7 @@ async def test_refusals_have_anthropics_shape(
     told = msgspec.json.decode(answer.body)
     assert (status, "error", kind) == (answer.status, told["type"], told["error"]["type"])
     assert "false" == answer.headers["x-should-retry"]
+    assert answer.headers["x-request-id"] == answer.headers["request-id"]  # by which Anthropic's clients tell it
 
 
 async def test_failures_have_anthropics_shape(autojump_clock: MockClock) -> None:
