@@ -33,6 +33,9 @@ class FakeLedger(NoAccounts):
     def stop(self, *_args: object) -> str:
         return ""
 
+    def refusal(self, *_args: object) -> str:
+        return ""
+
     async def record(self, entry: LedgerEntry) -> LedgerEntry:
         return self.charge(entry)
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import trio
 import trio.testing
@@ -39,6 +39,7 @@ def view(
     circuits: Sequence[CircuitStatus] = (),
     statistics: Sequence[ModelStatistics] = (),
     decisions: Sequence[Decision] = (),
+    spent: Mapping[tuple[str, str], str] = {},
 ) -> ModelsView:
     facts = ModelsFacts(
         known=(ModelInfo("embedded", "embedded"), ModelInfo("qwen3", "ollama", 32_768), ModelInfo("phi", "ollama")),
@@ -48,6 +49,7 @@ def view(
         statistics=statistics,
         decisions=decisions,
         shown=decisions[0] if decisions else None,
+        spent=spent,
     )
     return models_view(facts, Prices())
 
@@ -98,6 +100,11 @@ def test_models_are_shown_with_what_they_can_what_they_cost_and_how_they_did() -
     assert "left alone" in first.state
     assert "3.00 / 15.00" == rows[1].price
     assert "by its name" in rows[3].state
+
+
+def test_a_model_that_a_budget_forbids_is_shown_as_that() -> None:
+    rows = view(spent={("cloud", "claude"): "Today's budget is used up."}).models
+    assert ["held back by a budget" in row.state for row in rows] == [False, True, False, False]
 
 
 def test_a_decision_shows_every_candidate_with_its_points_or_its_reason() -> None:

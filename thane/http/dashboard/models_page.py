@@ -45,6 +45,8 @@ class ModelsFacts(msgspec.Struct, frozen=True, kw_only=True):
     """The latest first."""
     shown: Decision | None
     zone: tzinfo | None = None
+    spent: Mapping[tuple[str, str], str] = {}
+    """Models that a budget forbids at this moment, each with the sentence."""
 
 
 class ProviderCard(msgspec.Struct, frozen=True):
@@ -307,6 +309,8 @@ def _model_state(model: Model, facts: ModelsFacts, *, by_name: bool) -> Markup:
         return state("queued", "on trial")
     if model.provider == EMBEDDED:
         return state("done", "always there")
+    if (model.provider, model.name) in facts.spent:
+        return state("warn", "held back by a budget")
     return (
         state("waiting", "by its name") if by_name else state("done", "default" if model.default else "may be chosen")
     )

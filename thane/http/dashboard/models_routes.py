@@ -29,15 +29,18 @@ def routes(desk: Desk) -> Blueprint:
                 raise ClientError(
                     f"No decision is kept for the run {wanted}, or no longer (routing.decisions_kept).", status=404
                 )
+        known, candidates = rooms.models(), rooms.candidates()
+        keys = {(model.provider, model.name) for model in (*known, *candidates)}
         facts = ModelsFacts(
-            known=rooms.models(),
-            candidates=rooms.candidates(),
+            known=known,
+            candidates=candidates,
             dependencies=rooms.health.report().dependencies,
             circuits=rooms.circuits.statuses() if rooms.circuits else (),
             statistics=(await kept.statistics()).models if kept else (),
             decisions=latest,
             shown=shown,
             zone=zone,
+            spent={key: why for key in keys if (why := rooms.ledger.refusal("", "", *key))},
         )
         return desk.pages.response(
             "models.html",
