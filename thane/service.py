@@ -214,13 +214,16 @@ class _Tree:
 
     def _compactor(self) -> Compactor:
         rooms = self._rooms
-        covering = Covering(
-            rooms.archive, rooms.conversations, rooms.settings.conversations, clock=rooms.clock, ids=rooms.ids
-        )
         made = rooms.checkpointer
-        return Compactor(
-            covering, rooms.conversations.outgrown, None if made is None else partial(made.create, "pre-compact")
+        covering = Covering(
+            rooms.archive,
+            rooms.conversations,
+            rooms.settings.conversations,
+            clock=rooms.clock,
+            ids=rooms.ids,
+            checkpoint=None if made is None else partial(made.create, "pre-compact"),
         )
+        return Compactor(covering, rooms.conversations.outgrown)
 
     async def _listen(self, listener: Listener, build: Callable[[Rooms], ThaneApp], draining: trio.Event) -> None:
         rooms, settings = self._rooms, self._rooms.settings

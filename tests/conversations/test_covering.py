@@ -11,7 +11,7 @@ from thane.clock import SystemClock
 from thane.config.settings import Conversations as Limits
 from thane.config.settings import Models, Storage
 from thane.conversations.covering import Covering
-from thane.conversations.marks import SUMMARY_HEADING
+from thane.conversations.marks import OVER, SUMMARY_HEADING
 from thane.ids import Ids
 from thane.memory.archive import Archive
 from thane.storage.database import open_database
@@ -24,7 +24,15 @@ async def test_a_conversation_is_compacted_once_enough_is_new(tmp_path: Path) ->
         async with doubles.rooms(archive=archive, models=Models(default="small")) as house:
             ids = Ids(random.Random(1), SystemClock())
             limits = Limits(compact_keep_messages=4)
-            covering = Covering(archive, house.conversations, limits, clock=SystemClock(), ids=ids)
+            made: list[int] = []
+
+            async def checkpoint() -> None:
+                (talk,) = await archive.conversations()
+                made.append(len(await archive.messages_after(talk.id, OVER)))
+
+            covering = Covering(
+                archive, house.conversations, limits, clock=SystemClock(), ids=ids, checkpoint=checkpoint
+            )
             said: list[Message | str] = []
             due: list[bool] = []
             for number in range(6):
@@ -35,6 +43,7 @@ async def test_a_conversation_is_compacted_once_enough_is_new(tmp_path: Path) ->
                 if due[-1]:
                     await covering.compact(answer.conversation_id)
             assert [False, False, False, True, False, True] == due
+            assert [0, 1] == made  # each before its compaction
             (talk,) = await archive.conversations()
             seen = await covering.seen(talk.id)
             assert seen[0].message.content.startswith(SUMMARY_HEADING)

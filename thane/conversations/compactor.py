@@ -6,7 +6,6 @@ the place of what falls out. How a conversation is compacted is `thane.conversat
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import structlog
@@ -27,17 +26,11 @@ class Compacts(Protocol):
 
 
 class Compactor:
-    """A branch of the task tree. `checkpoint` is asked for before each compaction, if there is one."""
+    """A branch of the task tree."""
 
-    def __init__(
-        self,
-        covering: Compacts,
-        outgrown: trio.MemoryReceiveChannel[str],
-        checkpoint: Callable[[], Awaitable[object]] | None = None,
-    ) -> None:
+    def __init__(self, covering: Compacts, outgrown: trio.MemoryReceiveChannel[str]) -> None:
         self._covering = covering
         self._outgrown = outgrown
-        self._checkpoint = checkpoint
 
     async def run(self) -> None:
         """Compact one after the other, as they come, for ever."""
@@ -48,8 +41,6 @@ class Compactor:
         try:
             if not await self._covering.is_due(conversation_id):
                 return
-            if self._checkpoint is not None:
-                await self._checkpoint()
             covered = await self._covering.compact(conversation_id)
         except ThaneError as error:  # a turn goes on, or the disk is full: its next long turn asks again
             _log.info("a conversation was not compacted", conversation_id=conversation_id, error=str(error))

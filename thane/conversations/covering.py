@@ -5,6 +5,7 @@ What was said stays in the archive, where the mark that covers it can be seen to
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import msgspec
@@ -45,16 +46,25 @@ class Covered(msgspec.Struct, frozen=True):
 
 
 class Covering:
-    """For the conversations of an archive. `conversations` is asked for summaries, and whether a turn goes on."""
+    """For the conversations of an archive. `conversations` is asked for summaries, and whether a turn goes on;
+    `checkpoint` is called before a conversation is compacted."""
 
     def __init__(
-        self, archive: Archive, conversations: Turns, limits: config.Conversations, *, clock: Clock, ids: Ids
+        self,
+        archive: Archive,
+        conversations: Turns,
+        limits: config.Conversations,
+        *,
+        clock: Clock,
+        ids: Ids,
+        checkpoint: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
         self._archive = archive
         self._conversations = conversations
         self._limits = limits
         self._clock = clock
         self._ids = ids
+        self._checkpoint = checkpoint
 
     async def seen(self, conversation_id: str) -> tuple[MessageRecord, ...]:
         """What a model would be shown of a conversation now, a summary first if there is one."""
@@ -92,6 +102,8 @@ class Covering:
         if not covered:
             return Covered(0)
         summary = await self._summary(covered)
+        if self._checkpoint is not None:
+            await self._checkpoint()
         self._check_idle(conversation_id)
         if [each.id for each in await self.seen(conversation_id)] != [each.id for each in seen]:
             raise ClientError("the conversation went on meanwhile; try again", status=409, code="conversation_busy")

@@ -107,7 +107,7 @@ def run_record(
     return RunRecord(
         *(id_, conversation_id or "", loop_id, channel, profile, state, started_at, title, model, text, thinking),
         *(_usage(usage, written), finish_reason, failure, error, cancelled_by, queued, duration, first_token),
-        tuple(_step_record(step) for step in steps),
+        tuple(step_record(step) for step in steps),
         tuple(tool_call_record(call) for call in tool_calls),
         task,
         parent_run_id,
@@ -129,7 +129,7 @@ def step_rows(run: RunRecord) -> list[Row]:
     ]
 
 
-def _step_record(row: Row) -> StepRecord:
+def step_record(row: Row) -> StepRecord:
     _, _, step, model, provider, *usage, finish_reason, started_at, duration, first_token, cost_usd, written = row
     counts = _usage(usage, written)
     return StepRecord(step, model, provider, counts, finish_reason, started_at, duration, first_token, cost_usd)

@@ -70,6 +70,8 @@ class ArchiveStatistics(msgspec.Struct, frozen=True):
     oldest: float | None
     newest: float | None
     by_role: dict[str, int]
+    put_away: int
+    """Messages of conversations that are put away."""
 
 
 class Search:
@@ -133,7 +135,8 @@ class Search:
 
     async def statistics(self) -> ArchiveStatistics:
         def read(connection: sqlite3.Connection) -> ArchiveStatistics:
-            return ArchiveStatistics(*tool_call_rows.count_archive(connection), tool_call_rows.count_roles(connection))
+            counts, roles = tool_call_rows.count_archive(connection), tool_call_rows.count_roles(connection)
+            return ArchiveStatistics(*counts, roles, tool_call_rows.count_put_away(connection))
 
         return await self._database.read(read)
 

@@ -16,8 +16,8 @@ from thane.clock import Clock
 from thane.config import settings as config
 from thane.errors import ClientError
 from thane.memory import rows
-from thane.memory.records import MessageRecord, ToolCallRecord
-from thane.storage import session_rows, tool_call_rows
+from thane.memory.records import MessageRecord, StepRecord, ToolCallRecord
+from thane.storage import run_rows, session_rows, tool_call_rows
 from thane.storage.database import Database
 
 UNKNOWN = "there is no session '{}'"
@@ -128,6 +128,11 @@ class Sessions:
     async def tool_calls(self, session_id: str) -> tuple[ToolCallRecord, ...]:
         found = await self._database.read(lambda connection: tool_call_rows.calls_of_session(connection, session_id))
         return tuple(map(rows.tool_call_record, found))
+
+    async def steps(self, session_id: str) -> tuple[tuple[str, StepRecord], ...]:
+        """(run, model step) of its runs, in order."""
+        found = await self._database.read(lambda connection: run_rows.steps_of_session(connection, session_id))
+        return tuple((row[0], rows.step_record(row)) for row in found)
 
     async def current(self, conversation_id: str) -> SessionRecord | None:
         """The conversation's latest session, open or closed."""

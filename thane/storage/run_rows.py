@@ -58,6 +58,18 @@ _INSERT_SPAN = insert("spans", SPAN_COLUMNS)
 _READ_RUN = f"select {', '.join(RUN_COLUMNS)} from runs"  # noqa: S608 - only names from above
 
 
+def steps_of_session(connection: sqlite3.Connection, session_id: str) -> list[Row]:
+    """The model steps of the runs that said something in the session, in order."""
+    return connection.execute(
+        f"""
+        select {", ".join(STEP_COLUMNS)} from steps
+        where run_id in (select distinct run_id from messages where session_id = ? and run_id <> '')
+        order by started_at, run_id, place
+        """,  # noqa: S608 - only names from above
+        (session_id,),
+    ).fetchall()
+
+
 def store_open_run(connection: sqlite3.Connection, row: Row) -> None:
     """Insert or replace a run that goes on; one that has ended stays as it is."""
     connection.execute(_INSERT_OPEN_RUN, row)

@@ -68,5 +68,14 @@ def count_archive(connection: sqlite3.Connection) -> tuple[int, int, int, float 
     return int(row[0]), *row[1:]
 
 
+def count_put_away(connection: sqlite3.Connection) -> int:
+    """Messages of conversations that are put away."""
+    return int(
+        connection.execute(
+            "select count(*) from messages where conversation_id in (select id from conversations where archived)"
+        ).fetchone()[0]
+    )
+
+
 def count_roles(connection: sqlite3.Connection) -> dict[str, int]:
     return dict(connection.execute("select role, count from message_counts where count > 0 order by role").fetchall())

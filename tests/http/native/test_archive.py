@@ -20,11 +20,11 @@ from thane.http.native import sessions, tool_calls
 from thane.http.problems import native_problem
 from thane.http.quart_app import ThaneApp
 from thane.memory.archive import Archive
-from thane.memory.records import MessageRecord, ToolCallRecord
+from thane.memory.records import MessageRecord, StepRecord, ToolCallRecord
 from thane.storage.database import open_database
 from thane.testing.clock import TrioClock
 from thane.testing.serving import Served, serving
-from thane.turn import Message
+from thane.turn import Message, Usage
 
 
 class Site:
@@ -66,7 +66,8 @@ async def fill(s: Site) -> None:
         ended = run(f"r_{name}", name, at=at)
         if name == "c_1":
             call = ToolCallRecord("call_1", ended.id, name, 1, "HassTurnOff", '{"name":"lamp"}', "done", True, at, 0.25)
-            ended = msgspec.structs.replace(ended, tool_calls=(call,))
+            step = StepRecord(1, "small", "ollama", Usage(30, 5), "tool_calls", at, 0.5)
+            ended = msgspec.structs.replace(ended, tool_calls=(call,), steps=(step,))
         messages = [
             MessageRecord(f"{name}-{n}", name, ended.id, n, message, at + n, f"{name}/{n}")
             for n, message in enumerate((Message("user", asked), Message("assistant", said)))
@@ -137,6 +138,11 @@ async def test_sessions_are_listed_read_and_exported(tmp_path: Path) -> None:
         whole = await s.get(f"/v1/archive/sessions/{id_}")
         assert ["user", "assistant"] == [each["role"] for each in whole["transcript"]]
         assert ["HassTurnOff"] == [each["tool_name"] for each in whole["tool_calls"]]
+        (step,) = whole["iterations"]
+        assert ("small", 1, 30, 1, 500, "tool_calls") == (
+            *(step["model"], step["iteration_index"], step["input_tokens"], step["tool_call_count"]),
+            *(step["duration_ms"], step["break_reason"]),
+        )
         file = await s.served.ask("GET", f"/v1/archive/sessions/{id_}/export")
         assert "text/markdown; charset=utf-8" == file.headers["content-type"]
         assert ".md" in file.headers["content-disposition"]
@@ -203,3 +209,4 @@ async def test_an_empty_archive_has_lists_and_counts_of_nothing(tmp_path: Path) 
         assert {} == (await s.get("/v1/tools/stats"))["by_tool"]
         counted = await s.get("/v1/archive/stats")
         assert (0, None, {}) == (counted["total_messages"], counted["oldest_message"], counted["by_role"])
+        assert {"active": 0, "archived": 0} == counted["by_status"]

@@ -72,7 +72,11 @@ async def test_a_checkpoint_is_made_read_and_deleted_at_both_names(tmp_path: Pat
         assert ["hello", "You said hello"] == [each["content"] for each in talk["messages"]]
         assert ([], []) == (whole["damaged"], whole["state"]["facts"])
         page = await s.ask("GET", "/v1/checkpoints")
-        assert ([made], 1, None) == (page["checkpoints"], page["count"], page["next"])
+        assert ([made["id"]], 1, None) == ([each["id"] for each in page["checkpoints"]], page["count"], page["next"])
+        assert ("state" in made) == (path == "/v1/checkpoint")  # as the reference answers there
+        assert made == (whole if "state" in made else page["checkpoints"][0])
+        await s.ask("GET", f"{path}/none", status=400)
+        await s.ask("DELETE", f"{path}/none", status=400)
         await s.ask("DELETE", f"{path}/{made['id']}", status=204)
         await s.ask("DELETE", f"{path}/{made['id']}", status=404)
         await s.ask("GET", f"{path}/{made['id']}", status=404)
@@ -95,7 +99,7 @@ async def test_a_restore_says_first_what_it_would_do(tmp_path: Path) -> None:
         assert 2 == len(await s.archive.messages(said.conversation_id))
         assert "pre-restore" == (await s.ask("GET", f"/v1/checkpoints/{done['before']}"))["trigger"]
         await s.ask("POST", path, {"conversations": ["c_none"]}, status=400)
-        await s.ask("POST", "/v1/checkpoints/none/restore", status=404)
+        await s.ask("POST", "/v1/checkpoints/0190a8a0-0000-7000-8000-000000000000/restore", status=404)
         await s.ask("POST", path, b"[", status=400)
 
 

@@ -98,6 +98,7 @@ def routes(rooms: Rooms) -> Blueprint:
                 "oldest_message": None if counted.oldest is None else iso(counted.oldest),
                 "newest_message": None if counted.newest is None else iso(counted.newest),
                 "by_role": counted.by_role,
+                "by_status": {"active": counted.messages - counted.put_away, "archived": counted.put_away},
             }
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from quart import Blueprint, Response, request
@@ -19,6 +20,7 @@ from thane.memory.portable import pack, unpack
 _MOST = 500
 _TRIGGER_CHARS = 64
 _NOTE_CHARS = 1000
+_FACT_TIMES = ("created_at", "updated_at", "valid_from", "valid_until")
 
 
 class _Create(msgspec.Struct):
@@ -40,11 +42,12 @@ def routes(rooms: Rooms) -> Blueprint:
     @blueprint.post("/v1/checkpoint")
     @blueprint.post("/v1/checkpoints")
     async def create() -> Response:
-        """Make a checkpoint: 201 with it. `{"trigger","note"}`, both optional."""
+        """Make a checkpoint: 201 with it, at the older path with its `state`. `{"trigger","note"}`, both optional."""
         wanted = await given(_Create, rooms.settings.limits)
         if len(wanted.trigger) > _TRIGGER_CHARS or len(wanted.note) > _NOTE_CHARS:
             raise ClientError(f"a trigger has at most {_TRIGGER_CHARS} characters, a note {_NOTE_CHARS}")
-        return answer(fields(await _checkpointer(rooms).create(wanted.trigger or "manual", wanted.note)), 201)
+        record = await _checkpointer(rooms).create(wanted.trigger or "manual", wanted.note)
+        return answer(fields(record) if request.path.endswith("s") else await _whole(rooms, record), 201)
 
     @blueprint.get("/v1/checkpoints")
     async def listed() -> Response:
@@ -61,15 +64,13 @@ def routes(rooms: Rooms) -> Blueprint:
     async def one(checkpoint_id: str) -> Response:
         """A checkpoint with its `state`: conversations with their messages. `damaged` names the parts of it that cannot
         be read any more; the others still work."""
-        record = await _known(rooms, checkpoint_id)
-        parts = await archive.checkpoints.parts(checkpoint_id)
-        damaged = [f"{part.kind} {part.name}" for part in parts if part.state is None]
-        return answer(fields(record) | {"state": _state(parts), "damaged": damaged})
+        return answer(await _whole(rooms, await _known(rooms, checkpoint_id)))
 
     @blueprint.delete("/v1/checkpoint/<checkpoint_id>")
     @blueprint.delete("/v1/checkpoints/<checkpoint_id>")
     async def delete(checkpoint_id: str) -> Response:
         """Delete a checkpoint: 204."""
+        _check_id(checkpoint_id)
         if not await archive.checkpoints.delete(checkpoint_id):
             raise unknown()
         return Response(b"", 204)
@@ -81,6 +82,7 @@ def routes(rooms: Rooms) -> Blueprint:
         `{"dry_run","conversations","force"}`, all optional: only say what would change; touch only these conversations;
         stop turns that run in them. What was not there at the time is removed, but with `conversations`."""
         wanted = await given(_Restore, rooms.settings.limits)
+        _check_id(checkpoint_id)
         if wanted.dry_run:
             difference = await _checkpointer(rooms).compare(checkpoint_id, wanted.conversations)
             return answer({"status": "dry_run", "id": checkpoint_id} | _told(difference))
@@ -123,7 +125,21 @@ def _checkpointer(rooms: Rooms) -> Checkpointer:
     return rooms.checkpointer
 
 
+def _check_id(checkpoint_id: str) -> None:
+    try:
+        UUID(checkpoint_id)
+    except ValueError:
+        raise ClientError("invalid checkpoint id", code="invalid_checkpoint_id") from None
+
+
+async def _whole(rooms: Rooms, record: CheckpointRecord) -> dict[str, Any]:
+    parts = await rooms.archive.checkpoints.parts(record.id)
+    damaged = [f"{part.kind} {part.name}" for part in parts if part.state is None]
+    return fields(record) | {"state": _state(parts), "damaged": damaged}
+
+
 async def _known(rooms: Rooms, checkpoint_id: str) -> CheckpointRecord:
+    _check_id(checkpoint_id)
     record = await rooms.archive.checkpoints.get(checkpoint_id)
     if record is None:
         raise unknown()
@@ -143,13 +159,16 @@ def _state(parts: tuple[Part, ...]) -> dict[str, Any]:
             continue
         if part.kind != "conversation":
             for table, rows in part.state.items():
-                other.setdefault(table, []).extend(rows)
+                other.setdefault(table, []).extend(row | _times(row, *_FACT_TIMES) for row in rows)
             continue
         for row in part.state.get("conversations", ()):
             said = [_said(message) for message in part.state.get("messages", ())]
-            times = {name: iso(row[name]) for name in ("created_at", "updated_at")}
-            conversations.append(row | times | {"messages": said})
+            conversations.append(row | _times(row, "created_at", "updated_at") | {"messages": said})
     return {"conversations": conversations, "facts": other.pop("facts", [])} | other
+
+
+def _times(row: dict[str, Any], *names: str) -> dict[str, str]:
+    return {name: iso(row[name]) for name in names if row.get(name) is not None}
 
 
 def _said(row: dict[str, Any]) -> dict[str, Any]:

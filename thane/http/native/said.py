@@ -6,7 +6,7 @@ from typing import Any
 
 from thane.clock import iso
 from thane.http.native.answers import fields
-from thane.memory.records import MessageRecord, ToolCallRecord
+from thane.memory.records import MessageRecord, StepRecord, ToolCallRecord
 
 
 def message(record: MessageRecord) -> dict[str, Any]:
@@ -23,6 +23,25 @@ def message(record: MessageRecord) -> dict[str, Any]:
         "images": len(said.images),
     }
     return found | {name: value for name, value in optional.items() if value}
+
+
+def iteration(run_id: str, step: StepRecord, tool_calls: int) -> dict[str, Any]:
+    """A model step of a session, by the names of the reference's `archive_iterations` (REFERENCE 7.1)."""
+    return {
+        "run_id": run_id,
+        "iteration_index": step.step,
+        "model": step.model,
+        "provider": step.provider,
+        "input_tokens": step.usage.input_tokens,
+        "output_tokens": step.usage.output_tokens,
+        "estimated": step.usage.estimated,
+        "cost_usd": step.cost_usd,
+        "tool_call_count": tool_calls,
+        "has_tool_calls": tool_calls > 0,
+        "started_at": iso(step.started_at),
+        "duration_ms": round(step.duration * 1000),
+        "break_reason": step.finish_reason,
+    }
 
 
 def tool_call(record: ToolCallRecord) -> dict[str, Any]:

@@ -7,6 +7,7 @@ Which conversation is meant is named by the request: `conversation_id` in its qu
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -40,8 +41,14 @@ class _Balance(_Body, kw_only=True):
 def routes(rooms: Rooms) -> Blueprint:
     """`/v1/session/stats`, `balance`, `reset`, `compact` and `history`, and the same under `/v1/sessions`."""
     blueprint = Blueprint("session", __name__)
+    made = rooms.checkpointer
     covering = Covering(
-        rooms.archive, rooms.conversations, rooms.settings.conversations, clock=rooms.clock, ids=rooms.ids
+        rooms.archive,
+        rooms.conversations,
+        rooms.settings.conversations,
+        clock=rooms.clock,
+        ids=rooms.ids,
+        checkpoint=None if made is None else partial(made.create, "pre-compact"),
     )
 
     async def named(body: str = "") -> tuple[str, bool]:

@@ -13,7 +13,7 @@ from thane.clock import iso
 from thane.errors import ClientError
 from thane.http.native.answers import answer, fields, given, limit
 from thane.http.native.query import cursor, once, paged
-from thane.http.native.said import message, tool_call
+from thane.http.native.said import iteration, message, tool_call
 from thane.http.rooms import Rooms
 from thane.memory.archive import Archive
 from thane.memory.export import markdown
@@ -49,7 +49,7 @@ def routes(rooms: Rooms) -> Blueprint:
 
     @blueprint.get("/v1/archive/sessions/<session_id>")
     async def one(session_id: str) -> Response:
-        """`{"session","transcript","tool_calls"}`."""
+        """`{"session","transcript","tool_calls","iterations"}`: what was said, what tools did, each call of a model."""
         return answer(await _whole(archive, await _known(archive, session_id)))
 
     @blueprint.get("/v1/archive/sessions/<session_id>/export")
@@ -100,10 +100,15 @@ async def _known(archive: Archive, session_id: str) -> SessionRecord:
 
 async def _whole(archive: Archive, session: SessionRecord) -> dict[str, Any]:
     said, calls = await archive.sessions.messages(session.id), await archive.sessions.tool_calls(session.id)
+    steps = await archive.sessions.steps(session.id)
     return {
         "session": _session(session),
         "transcript": [message(each) for each in said],
         "tool_calls": [tool_call(each) for each in calls],
+        "iterations": [
+            iteration(run_id, step, sum((each.run_id, each.step) == (run_id, step.step) for each in calls))
+            for run_id, step in steps
+        ],
     }
 
 

@@ -53,10 +53,27 @@ class ToolCallMade(Shape):
     error: str = ""
 
 
+class ModelIteration(Shape):
+    run_id: str
+    iteration_index: Annotated[int, about("Which model step of its run, from 1.")]
+    model: str
+    provider: str
+    input_tokens: int
+    output_tokens: int
+    estimated: Annotated[bool, about("Whether the tokens are counted by an estimate.")]
+    cost_usd: Annotated[float | None, about("Null where the price is not known.")]
+    tool_call_count: int
+    has_tool_calls: bool
+    started_at: str
+    duration_ms: int
+    break_reason: Annotated[str, about("How it ended: `stop`, `tool_calls`, `length`, `failed`, …")]
+
+
 class SessionWhole(Shape):
     session: Session
     transcript: tuple[SaidMessage, ...]
     tool_calls: tuple[ToolCallMade, ...]
+    iterations: Annotated[tuple[ModelIteration, ...], about("Each call of a model, in order.")]
 
 
 class SplitRequest(Shape):
@@ -99,6 +116,7 @@ class ArchiveStatistics(Shape):
     oldest_message: str | None
     newest_message: str | None
     by_role: dict[str, int]
+    by_status: Annotated[dict[str, int], about("`archived` are those of conversations that are put away.")]
 
 
 class ToolCalls(Shape):

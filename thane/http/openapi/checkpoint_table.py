@@ -71,11 +71,18 @@ class Imported(Checkpoint):
     damaged: Annotated[tuple[str, ...], about("Parts of the file that were left out.")]
 
 
-_NONE = {404: "No such checkpoint."}
+_NONE = {400: "This is no id of a checkpoint.", 404: "No such checkpoint."}
 _CREATE = Told(
     title="Make a checkpoint",
     body=CheckpointRequest,
     answer=Checkpoint,
+    statuses={201: "The checkpoint."},
+    example={"note": "before the holidays"},
+)
+_CREATE_WHOLE = Told(
+    title="Make a checkpoint, and read it",
+    body=CheckpointRequest,
+    answer=CheckpointWhole,
     statuses={201: "The checkpoint."},
     example={"note": "before the holidays"},
 )
@@ -85,12 +92,16 @@ _RESTORE = Told(
     title="Restore a checkpoint",
     body=RestoreRequest,
     answer=Restored,
-    errors={400: "A conversation is not in it.", **_NONE, 409: "A turn runs in what it touches."},
+    errors={
+        400: "This is no id of a checkpoint, or a conversation is not in it.",
+        404: "No such checkpoint.",
+        409: "A turn runs in what it touches.",
+    },
     example={"dry_run": True},
 )
 
 CHECKPOINTS: Mapping[str, Told] = {
-    "POST /v1/checkpoint": _CREATE,
+    "POST /v1/checkpoint": _CREATE_WHOLE,
     "POST /v1/checkpoints": _CREATE,
     "GET /v1/checkpoints": Told(title="List the checkpoints", answer=CheckpointPage, query=(LIMIT, CURSOR)),
     "GET /v1/checkpoint/{checkpoint_id}": _READ,
