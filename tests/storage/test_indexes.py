@@ -5,14 +5,17 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from tests.memory.samples import conversation, run, said
 from thane.clock import SystemClock
 from thane.config.settings import Storage
+from thane.errors import DependencyError
 from thane.memory.archive import Archive
 from thane.memory.search import Wanted
+from thane.storage.connection import check_integrity
 from thane.storage.database import open_database
 from thane.storage.indexes import full_text_tables, mend_indexes
 
@@ -60,3 +63,21 @@ async def test_a_sound_index_is_left_alone(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "thane.db", isolation_level=None)) as connection:
         assert {"messages_words", "words_trigrams"} <= set(full_text_tables(connection))
         assert () == mend_indexes(connection)
+
+
+class Told:
+    """A connection of a newer SQLite, which looks at indexes of texts too."""
+
+    def __init__(self, *findings: str) -> None:
+        self._findings = findings
+
+    def execute(self, _sql: str) -> list[tuple[str]]:
+        return [(finding,) for finding in self._findings]
+
+
+def test_an_index_of_texts_that_can_be_made_anew_is_no_damage() -> None:
+    index = "malformed inverted index for FTS5 table main.messages_words"
+    for findings in (("ok",), (index,), (index, "ok")):
+        check_integrity(cast("sqlite3.Connection", Told(*findings)), Path("thane.db"))
+    with pytest.raises(DependencyError, match=r"is damaged \(Tree 6 page 9: wrong\)"):
+        check_integrity(cast("sqlite3.Connection", Told(index, "Tree 6 page 9: wrong")), Path("thane.db"))

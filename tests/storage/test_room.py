@@ -6,7 +6,7 @@ import os
 import sqlite3
 import subprocess
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,12 @@ import trio
 
 from tests.memory.samples import conversation, run, said
 from tests.storage.test_killing import integrity
+from tests.storage.test_repair import damage, roots
 from thane.clock import SystemClock
 from thane.config.settings import Storage
 from thane.errors import DependencyError
 from thane.memory.archive import Archive
+from thane.memory.search import Wanted
 from thane.storage import room
 from thane.storage.connection import is_unwritable
 from thane.storage.database import Database, open_database
@@ -184,6 +186,47 @@ async def test_a_fault_of_the_statement_is_not_the_disks(watched: Watched) -> No
     with pytest.raises(sqlite3.OperationalError):
         await watched.database.write(lambda connection: connection.execute("select * from nowhere"))
     assert "" == watched.room.refusal
+
+
+@pytest.mark.parametrize("how", ["written", "read"])
+async def test_damage_that_is_met_while_it_runs_is_told_and_looked_at_at_the_next_start(
+    path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    async with open_database(path, Storage()):
+        pass
+    damage(path, roots(path)["conversations"], "ones")
+    async with open_database(path, Storage()) as database:  # it ended cleanly, so it is not looked at
+        watched = Watched(database, path, Storage(), monkeypatch)
+        with pytest.raises(DependencyError, match="`thane repair`"):
+            if how == "written":
+                await watched.talk("r_1")
+            else:
+                await watched.archive.conversation("c_1")
+        for _ in range(2):
+            assert "`thane repair`" in watched.room.refusal
+            assert not watched.told.ready
+            await watched.room.look()
+        assert ["storage_full"] == watched.kinds
+    with pytest.raises(DependencyError, match="`thane repair` saves"):
+        async with open_database(path, Storage()):
+            pass
+
+
+async def test_a_damaged_search_index_stops_no_turn_that_can_be_stored_and_is_mended_at_the_next_start(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(path) as (archive, _):
+        assert await stored(archive, "r_1", "is the chandelier on?")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("update messages_words_data set block = x'00' where id > 10")
+        connection.commit()
+    async with open_database(path, Storage()) as database:
+        watched = Watched(database, path, Storage(), monkeypatch)
+        with pytest.raises(DependencyError, match="damaged"):
+            await watched.archive.search.find("chandelier", Wanted(), limit=5)
+        assert "" == watched.room.refusal
+    async with opened(path) as (archive, _):
+        assert 1 == len((await archive.search.find("chandelier", Wanted(), limit=5)).hits)
 
 
 @pytest.mark.parametrize(

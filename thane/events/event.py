@@ -110,7 +110,7 @@ KINDS: dict[Source, dict[str, str]] = {
     "health": {
         "dependency_ready": "A dependency answers: name, latency_ms",
         "dependency_down": "A dependency stopped answering: name, error, retry_in_ms",
-        "storage_full": "The database takes no more, so no new turn is taken: reason, free_bytes",
+        "storage_full": "The disk is full or the database damaged, so no new turn is taken: reason, free_bytes",
         "storage_ready": "The database takes more again, and turns are taken: free_bytes",
         "circuit_opened": (
             "A model keeps failing and is left alone for a while: provider, model, failures, error, retry_in_ms"

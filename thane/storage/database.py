@@ -21,6 +21,7 @@ from thane.config import settings
 from thane.errors import DependencyError
 from thane.storage.backfill import Backfill
 from thane.storage.connection import Operation, as_dependency, check_integrity, damaged, open_connection, prepare_file
+from thane.storage.failures import Failures
 from thane.storage.file_size import make_shrinkable
 from thane.storage.indexes import mend_indexes
 from thane.storage.lock import DatabaseLock, take_lock
@@ -42,10 +43,12 @@ async def open_database(path: Path, storage: settings.Storage) -> AsyncGenerator
     """
     lock, connection, reading = await trio.to_thread.run_sync(_open, path, storage)
     backfill = Backfill(partial(open_connection, path, storage))
-    writer, readers = Writer(connection, storage.queue_writes, backfill.soon), Readers(reading)
+    failures = Failures()
+    writer = Writer(connection, storage.queue_writes, failures, backfill.soon)
+    readers = Readers(reading, failures)
     closed = False
     try:
-        yield Database(writer, readers)
+        yield Database(writer, readers, failures)
     finally:
         with trio.move_on_after(2 * storage.close_timeout_seconds, shield=True):
             try:
@@ -54,13 +57,14 @@ async def open_database(path: Path, storage: settings.Storage) -> AsyncGenerator
                     await readers.close(storage.close_timeout_seconds)
                 closed = await writer.close(storage.close_timeout_seconds)
             finally:
-                lock.release(clean=closed)
+                lock.release(clean=closed and not failures.damaged)
 
 
 class Database:
     """Made by `open_database`. For use from the trio thread; every function it is given runs in another one."""
 
-    def __init__(self, writer: Writer, readers: Readers) -> None:
+    def __init__(self, writer: Writer, readers: Readers, failures: Failures) -> None:
+        self._failures = failures
         self._writer = writer
         self._readers = readers
 
@@ -99,8 +103,11 @@ class Database:
         return await self._readers.read(operation)
 
     def tell_of_failure(self, told: Callable[[DependencyError], None]) -> None:
-        """Have `told` called, from now on, whenever the disk did not take a write. It must not block or raise."""
-        self._writer.tell_of_failure = told
+        """Have `told` called, from now on, whenever the disk did not take a write, or something made no sense.
+
+        It must not block or raise.
+        """
+        self._failures.tell = told
 
     def statistics(self) -> DatabaseStatistics:
         return self._writer.statistics()

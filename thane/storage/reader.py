@@ -16,6 +16,7 @@ import structlog
 import trio
 
 from thane.storage.connection import Operation, as_dependency
+from thane.storage.failures import Failures
 
 _CANCEL_CHECK_STEPS = 10_000  # virtual machine instructions, about 0.1 ms, between two looks whether to go on
 
@@ -35,7 +36,8 @@ class _Read:
 class Readers:
     """Owns the connections from `__init__` to `close`. Call it from the trio thread only."""
 
-    def __init__(self, connections: Sequence[sqlite3.Connection]) -> None:
+    def __init__(self, connections: Sequence[sqlite3.Connection], failures: Failures) -> None:
+        self._failures = failures
         self._token = trio.lowlevel.current_trio_token()
         self._queue: SimpleQueue[_Read | None] = SimpleQueue()
         self._threads = [
@@ -74,6 +76,8 @@ class Readers:
                 _log.error("a read did not end in time")
 
     def _deliver(self, job: _Read, result: outcome.Value[Any] | outcome.Error) -> None:
+        if isinstance(result, outcome.Error):
+            self._failures.note(result.error, of_write=False)
         if job.task is not None:
             trio.lowlevel.reschedule(job.task, result)
 

@@ -1,8 +1,9 @@
 """Whether the database can take more: looked at now and then, and at once when a write fails for want of it.
 
 While it cannot, no new turn is taken, for its answer could not be kept; those that run may end, for which some room is
-left (`storage.min_free_bytes`). It is found out by itself when there is room again. What refuses the turns is
-`thane.conversations.tracker`, which asks `refusal`.
+left (`storage.min_free_bytes`). It is found out by itself when there is room again. A database in which something makes
+no sense takes no more until it was repaired. What refuses the turns is `thane.conversations.tracker`, which asks
+`refusal`.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class Room:
         self._events = events
         self._told = told
         self._refusal = ""
+        self._damaged = ""  # what was said of something that made no sense
         self._failed = ""  # what the last write said that could not be done
         self._woken = trio.Event()
         database.tell_of_failure(self._note)
@@ -63,6 +65,9 @@ class Room:
 
     async def look(self) -> None:
         """Find out how it is now."""
+        if self._damaged:
+            self._set(self._damaged, None)
+            return
         free = await trio.to_thread.run_sync(_free_bytes, self._folder)
         least = self._limits.min_free_bytes * (_AGAIN if self._refusal else 1)
         if free is not None and free < least:
@@ -84,8 +89,12 @@ class Room:
         self._set("", free)
 
     def _note(self, error: DependencyError) -> None:
-        """A write has failed because of the disk. Called by the database; never blocks."""
-        if self._failed:
+        """A write has failed because of the disk, or there is damage. Called by the database; never blocks."""
+        if self._failed or self._damaged:
+            return
+        if not error.temporary:
+            self._damaged = error.message
+            self._set(error.message, None)
             return
         self._failed = error.message
         self._set(self._what_to_do(error), None)

@@ -26,7 +26,8 @@ import trio
 
 from thane.errors import DependencyError
 from thane.storage.backfill import CHANGES
-from thane.storage.connection import Operation, as_dependency, is_busy, is_unwritable
+from thane.storage.connection import Operation, as_dependency, is_busy
+from thane.storage.failures import Failures
 
 LINGER_SECONDS = 0.02
 LATER_SECONDS = 0.1  # after this, what may come later goes with the next transaction that there is
@@ -67,9 +68,16 @@ class Writer:
     their transaction fails, so they must not change anything but the database.
     """
 
-    def __init__(self, connection: sqlite3.Connection, limit: int, written: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        limit: int,
+        failures: Failures,
+        written: Callable[[], None] = lambda: None,
+    ) -> None:
         """`written` is called, in the writer's thread, whenever a good deal more was written. It must not block."""
         self._connection = connection
+        self._failures = failures
         self._limit = limit
         self._written = written
         self._changes = 0  # that `written` was told of
@@ -85,8 +93,6 @@ class Writer:
         self._full = False
         self._committed = self._transactions = self._failed = self._refused = 0
         self._last = self._slowest = 0.0
-        self.tell_of_failure: Callable[[DependencyError], None] | None = None
-        """Told, in the trio thread, of each write that the disk did not take."""
         self._token = trio.lowlevel.current_trio_token()
         self._queue: SimpleQueue[list[_Job] | None] = SimpleQueue()
         # A daemon, so that a disk that hangs for ever cannot keep the process from ending; `close` waits its time.
@@ -195,7 +201,7 @@ class Writer:
             self._hand_over(all_of_it=not self._awaited)
         for job in jobs:
             if isinstance(job.result, outcome.Error):
-                self._tell(job.result.error)
+                self._failures.note(job.result.error, of_write=True)
             if not isinstance(job.result, outcome.Error):
                 self._committed += 1
             elif job.task is None:
@@ -208,10 +214,6 @@ class Writer:
         return bool(self._later) and (
             len(self._later) >= LATER_TOGETHER or perf_counter() - self._later_since >= LATER_SECONDS
         )
-
-    def _tell(self, error: BaseException) -> None:
-        if self.tell_of_failure is not None and isinstance(error, DependencyError) and is_unwritable(error):
-            self.tell_of_failure(error)
 
     async def close(self, timeout_seconds: float) -> bool:
         """Commit everything that was handed over, close the connection and end the thread. True if that was done.
