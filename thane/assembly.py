@@ -149,7 +149,7 @@ class Builder:
             profiles=Profiles(settings.profiles),
             circuits=circuits,
             down=health.down,
-            budget=ledger,
+            budget=ledger.spending,
         )
         decisions = Decisions(database, kept=settings.routing.decisions_kept)
         agent = Agent(

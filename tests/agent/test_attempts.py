@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -174,8 +174,10 @@ class Budget:
         self.told.append(model)
         return "Today's budget is used up."
 
-    def refusal(self, run_id: str, profile: str, provider: str, model: str) -> str:
-        return "" if self.left > 0 or self.is_free(provider, model) else "Today's budget is used up."
+    def refusals(self, run_id: str, profile: str, models: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        if self.left > 0:
+            return {}
+        return {key: "Today's budget is used up." for key in models if not self.is_free(*key)}
 
     def is_free(self, provider: str, model: str) -> bool:
         return model in ("embedded", "other")
@@ -218,7 +220,7 @@ async def test_housekeeping_never_takes_the_sentence_of_a_budget_for_its_answer(
     before = within(Budget(0), Stage(ScriptedModel(say("x"))))
     assert "Today's budget is used up." == (await before.failed(caller=Caller(task="title_generation"))).message
     named = within(Budget(0), Stage(ScriptedModel(say("x"))))
-    named.agent.routes.budget.refusal = lambda *_: ""  # type: ignore[method-assign]  # it is spent after the choice
+    named.agent.routes.budget.refusals = lambda *_: {}  # type: ignore[method-assign]  # it is spent after the choice
     assert "Today's budget is used up." == (await named.failed(caller=Caller(task="title_generation"))).message
 
 

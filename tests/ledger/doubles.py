@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from thane.config.money import Budgets
+from thane.events.event import NoEvents
 from thane.ledger.accounts import NoAccounts
-from thane.ledger.budgets import Spent
 from thane.ledger.entry import LedgerEntry
 from thane.ledger.pricing import PriceList
+from thane.ledger.spending import Spending
 from thane.ledger.usage import Group, Totals
+from thane.testing.clock import TrioClock
 
 
 class FakeLedger(NoAccounts):
@@ -21,6 +24,7 @@ class FakeLedger(NoAccounts):
         self.noted: list[tuple[list[int], int | None]] = []  # places of entries, and of the call under way
         self.noted_pieces: list[int] = []  # of the call under way, each time
         self.prices = PriceList({})
+        self.spending = Spending(self.prices, Budgets(), clock=TrioClock(), events=NoEvents())
 
     def charge(self, entry: LedgerEntry, *, within: str = "") -> LedgerEntry:
         self.told.append(entry)
@@ -29,12 +33,6 @@ class FakeLedger(NoAccounts):
     def note(self, run_id: str, entries: Sequence[LedgerEntry], going_on: LedgerEntry | None) -> None:
         self.noted_pieces += [going_on.usage.output_tokens] if going_on else []
         self.noted.append(([entry.place for entry in entries], going_on.place if going_on else None))
-
-    def stop(self, *_args: object) -> str:
-        return ""
-
-    def refusal(self, *_args: object) -> str:
-        return ""
 
     async def record(self, entry: LedgerEntry) -> LedgerEntry:
         return self.charge(entry)
@@ -53,6 +51,3 @@ class FakeLedger(NoAccounts):
 
     async def run_costs(self, *_args: object) -> list[int]:
         return []
-
-    def today(self) -> Spent:
-        return Spent()

@@ -56,7 +56,7 @@ async def test_a_kill_between_two_steps_loses_no_call(tmp_path: Path) -> None:
                 assert under_way.usage.input_tokens > 20
                 spent = ended.picodollars, under_way.picodollars
                 assert (400 * 10**6 + 7 * 10**7, under_way.usage.input_tokens * 10**6) == spent
-                assert 407 + under_way.tokens == thane.rooms.ledger.today().tokens
+                assert 407 + under_way.tokens == thane.rooms.ledger.spending.today().tokens
                 run = await thane.told("GET", f"/v1/runs/{live.run_id}")
                 assert ("interrupted", MODEL, 400 + under_way.usage.input_tokens, 7, True) == (
                     *(run["state"], run["model"]),

@@ -81,9 +81,9 @@ async def test_todays_sums_are_taken_up_after_a_restart_by_the_owners_day(tmp_pa
         async with open_books(tmp_path, clock=TrioClock(NOON), zone=zone) as ledger:
             await ledger.record(call(f"r_{NOON}", at=NOON, tokens=3))
             await ledger.record(call("r_before", at=NOON - 2 * HOUR, tokens=100))
-            assert 3 <= ledger.today().tokens <= 6
+            assert 3 <= ledger.spending.today().tokens <= 6
     async with open_books(tmp_path, clock=TrioClock(NOON), zone=zone) as ledger:
-        assert 3 == ledger.today().tokens
+        assert 3 == ledger.spending.today().tokens
 
 
 async def test_a_new_day_begins_at_the_owners_midnight(tmp_path: Path) -> None:
@@ -91,11 +91,11 @@ async def test_a_new_day_begins_at_the_owners_midnight(tmp_path: Path) -> None:
     async with open_books(tmp_path, clock=clock, zone=ZoneInfo("UTC")) as ledger:
         ledger.charge(call(at=NOON))
         clock.now += 12 * HOUR - 1
-        assert 1_000_000 == ledger.today().tokens
+        assert 1_000_000 == ledger.spending.today().tokens
         clock.now += 2
-        assert 0 == ledger.today().tokens
+        assert 0 == ledger.spending.today().tokens
         ledger.charge(call("r_2", at=NOON))  # began yesterday: not of this day
-        assert 0 == ledger.today().tokens
+        assert 0 == ledger.spending.today().tokens
 
 
 async def test_observers_are_told_of_each_call(tmp_path: Path) -> None:
@@ -165,37 +165,40 @@ async def test_a_days_money_stops_paid_models_and_no_others(tmp_path: Path) -> N
     budgets = Budgets(day=Budget(warn_usd=1, stop_usd=2))
     async with open_books(tmp_path, clock=TrioClock(NOON), budgets=budgets, events=events) as ledger:
         ledger.charge(call("r_1", at=NOON))
-        assert 1.0 == ledger.left_usd()
-        assert not ledger.stop("r_2", "thane:latest", "far", "cloud")
+        assert 1.0 == ledger.spending.left_usd()
+        assert not ledger.spending.stop("r_2", "thane:latest", "far", "cloud")
         ledger.charge(call("r_2", at=NOON))
-        words = ledger.stop("r_3", "thane:latest", "far", "cloud")
+        words = ledger.spending.stop("r_3", "thane:latest", "far", "cloud")
         assert words.startswith("Today's budget for paid models is used up ($2.00 of $2.00).")
-        assert words == ledger.refusal("r_3", "thane:latest", "far", "cloud")
-        assert words == ledger.stop("r_3", "thane:latest", "far", "unheard-of")
-        assert not ledger.stop("r_3", "thane:latest", "ollama", "qwen3:4b")
+        refused = ledger.spending.refusals("r_3", "thane:latest", [("far", "cloud"), ("ollama", "qwen3:4b")])
+        assert {("far", "cloud"): words} == refused
+        assert words == ledger.spending.stop("r_3", "thane:latest", "far", "unheard-of")
+        assert not ledger.spending.stop("r_3", "thane:latest", "ollama", "qwen3:4b")
         assert ["budget_warning", "budget_reached", "budget_stop", "budget_stop"] == events.kinds()
-        assert 0.0 == ledger.left_usd()
+        assert 0.0 == ledger.spending.left_usd()
 
 
 async def test_a_days_tokens_stop_every_model_but_not_the_embedded_brain(tmp_path: Path) -> None:
     async with open_books(tmp_path, clock=TrioClock(NOON), budgets=Budgets(day=Budget(stop_tokens=10))) as ledger:
         ledger.charge(call("r_1", at=NOON, tokens=10, model="qwen3:4b"))
-        assert "tokens is used up (10 of 10 tokens)" in ledger.stop("r_2", "", "ollama", "qwen3:4b")
-        assert not ledger.stop("r_2", "", "embedded", "embedded")
+        assert "tokens is used up (10 of 10 tokens)" in ledger.spending.stop("r_2", "", "ollama", "qwen3:4b")
+        assert not ledger.spending.stop("r_2", "", "embedded", "embedded")
 
 
 async def test_a_model_without_a_price_is_not_asked_where_money_is_limited(tmp_path: Path) -> None:
     events = Events()
     budgets = Budgets(run=Budget(stop_usd=2))
     async with open_books(tmp_path, clock=TrioClock(NOON), budgets=budgets, events=events) as it:
-        words = it.refusal("r_1", "thane:latest", "far", "unheard-of")
+        keys = [("far", "unheard-of"), ("far", "cloud"), ("ollama", "qwen3:4b"), ("embedded", "embedded")]
+        ((key, words),) = it.spending.refusals("r_1", "thane:latest", keys).items()
+        assert ("far", "unheard-of") == key
         assert words.startswith("unheard-of has no price, and a money budget stands.")
         assert [] == events.kinds(), "choosing tells nothing"
-        assert words == it.stop("r_1", "thane:latest", "far", "unheard-of")
+        assert words == it.spending.stop("r_1", "thane:latest", "far", "unheard-of")
         assert (["budget_stop"], True) == (events.kinds(), events.all[-1][1]["unpriced"])
         for provider, model in (("far", "cloud"), ("ollama", "qwen3:4b"), ("embedded", "embedded")):
-            assert not it.stop("r_1", "thane:latest", provider, model)
-        assert it.stop("r_1", "thane:latest", "ollama", "gpt-oss:120b-cloud"), "it is not run in this house"
+            assert not it.spending.stop("r_1", "thane:latest", provider, model)
+        assert it.spending.stop("r_1", "thane:latest", "ollama", "gpt-oss:120b-cloud"), "it is not run in this house"
 
 
 @pytest.mark.parametrize("budget", [Budget(stop_usd=2), Budget(warn_usd=2)])
@@ -204,12 +207,12 @@ async def test_where_it_is_only_warned_of_it_is_asked_and_told_once_a_day(tmp_pa
     budgets = Budgets(day=budget, unpriced="warn" if budget.stop_usd else "stop")
     async with open_books(tmp_path, clock=clock, budgets=budgets, events=events, zone=ZoneInfo("UTC")) as ledger:
         for _ in range(3):
-            assert not ledger.refusal("r_1", "", "far", "unheard-of")
-            assert not ledger.stop("r_1", "", "far", "unheard-of")
-        assert not ledger.stop("r_1", "", "ollama", "qwen3:4b")
+            assert {} == ledger.spending.refusals("r_1", "", [("far", "unheard-of")])
+            assert not ledger.spending.stop("r_1", "", "far", "unheard-of")
+        assert not ledger.spending.stop("r_1", "", "ollama", "qwen3:4b")
         assert (["model_unpriced"], "unheard-of") == (events.kinds(), events.all[-1][1]["model"])
-        ledger._clock = TrioClock(NOON + 24 * HOUR)  # pyright: ignore[reportPrivateUsage] the next day
-        assert not ledger.stop("r_2", "", "far", "unheard-of")
+        ledger.spending._clock = TrioClock(NOON + 24 * HOUR)  # pyright: ignore[reportPrivateUsage] the next day
+        assert not ledger.spending.stop("r_2", "", "far", "unheard-of")
         assert ["model_unpriced"] * 2 == events.kinds()
 
 
@@ -217,8 +220,8 @@ async def test_without_a_budget_of_money_an_unknown_price_stops_nothing(tmp_path
     events = Events()
     budgets = Budgets(day=Budget(stop_tokens=9), profiles={"mine": Budget(stop_usd=1)})
     async with open_books(tmp_path, clock=TrioClock(NOON), budgets=budgets, events=events) as ledger:
-        assert not ledger.stop("r_1", "thane:latest", "far", "unheard-of")
-        assert ledger.stop("r_1", "thane:mine", "far", "unheard-of"), "the budget of its profile stands"
+        assert not ledger.spending.stop("r_1", "thane:latest", "far", "unheard-of")
+        assert ledger.spending.stop("r_1", "thane:mine", "far", "unheard-of"), "the budget of its profile stands"
 
 
 async def test_a_profiles_day_is_its_own_and_outlives_a_restart(tmp_path: Path) -> None:
@@ -231,13 +234,13 @@ async def test_a_profiles_day_is_its_own_and_outlives_a_restart(tmp_path: Path) 
             events.all[0][1]["scope"],
             events.all[0][1]["profile"],
         )
-        assert not ledger.stop("r_2", "thane:latest", "far", "cloud")
+        assert not ledger.spending.stop("r_2", "thane:latest", "far", "cloud")
         await ledger.record(call("r_2", at=NOON))
     async with open_books(tmp_path, clock=TrioClock(NOON), budgets=budgets) as ledger:
-        words = ledger.stop("r_3", "thane:latest", "far", "cloud")
+        words = ledger.spending.stop("r_3", "thane:latest", "far", "cloud")
         assert words.startswith("Today's budget for paid models of thane:latest is used up ($2.00 of $2.00).")
-        assert not ledger.stop("r_3", "thane:premium", "far", "cloud")
-        assert not ledger.stop("r_3", "thane:latest", "ollama", "qwen3:4b")
+        assert not ledger.spending.stop("r_3", "thane:premium", "far", "cloud")
+        assert not ledger.spending.stop("r_3", "thane:latest", "ollama", "qwen3:4b")
 
 
 @pytest.mark.parametrize("name", ["thane:premium", "premium"])
@@ -245,23 +248,23 @@ async def test_a_runs_budget_is_its_own_and_a_profile_may_have_another(tmp_path:
     budgets = Budgets(run=Budget(stop_tokens=10), profiles={name: Budget(stop_tokens=1000)})
     async with open_books(tmp_path, clock=TrioClock(NOON), budgets=budgets) as ledger:
         ledger.charge(call("r_1", at=NOON, tokens=10))
-        assert ledger.stop("r_1", "thane:latest", "ollama", "qwen3:4b").startswith("I stopped here")
-        assert not ledger.stop("r_1", "thane:premium", "ollama", "qwen3:4b")
-        assert not ledger.stop("r_2", "thane:latest", "ollama", "qwen3:4b")
+        assert ledger.spending.stop("r_1", "thane:latest", "ollama", "qwen3:4b").startswith("I stopped here")
+        assert not ledger.spending.stop("r_1", "thane:premium", "ollama", "qwen3:4b")
+        assert not ledger.spending.stop("r_2", "thane:latest", "ollama", "qwen3:4b")
         ledger.close("r_1")
-        assert not ledger.stop("r_1", "thane:latest", "ollama", "qwen3:4b")
+        assert not ledger.spending.stop("r_1", "thane:latest", "ollama", "qwen3:4b")
 
 
 async def test_what_a_run_hands_over_is_paid_from_its_budget_too(tmp_path: Path) -> None:
     async with open_books(tmp_path, clock=TrioClock(NOON), budgets=Budgets(run=Budget(stop_tokens=10))) as ledger:
         ledger.charge(call("r_1", at=NOON, tokens=3))
         ledger.charge(call("r_2", at=NOON, tokens=6), within="r_1")
-        assert not ledger.stop("r_1", "", "far", "cloud")
+        assert not ledger.spending.stop("r_1", "", "far", "cloud")
         ledger.charge(call("r_3", at=NOON, tokens=1), within="r_1")
-        assert "(10 of 10 tokens)" in ledger.stop("r_1", "", "far", "cloud")
-        assert not ledger.stop("r_2", "", "far", "cloud"), "each task has a budget of its own"
+        assert "(10 of 10 tokens)" in ledger.spending.stop("r_1", "", "far", "cloud")
+        assert not ledger.spending.stop("r_2", "", "far", "cloud"), "each task has a budget of its own"
         ledger.close("r_1")
-        assert 10 == ledger.today().tokens
+        assert 10 == ledger.spending.today().tokens
 
 
 async def test_a_level_is_told_once_a_day_and_not_again_after_a_restart(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ Here too is what outlives a turn: which models were failing (`Circuits`), and wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 import structlog
@@ -30,14 +30,14 @@ _log = structlog.get_logger("thane.agent")
 
 
 class Budget(Protocol):
-    """What `thane.ledger.ledger.Ledger` is to the agent. Sentences are for the one who asked; "" means go on."""
+    """What `thane.ledger.spending.Spending` is to the agent. Sentences are for the one who asked; "" means go on."""
 
     def stop(self, run_id: str, profile: str, provider: str, model: str) -> str:
         """Why this model must not be called for this run. Published as an event."""
         ...
 
-    def refusal(self, run_id: str, profile: str, provider: str, model: str) -> str:
-        """The same for choosing a model: nothing is published."""
+    def refusals(self, run_id: str, profile: str, models: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
+        """Which of the models, as (provider, model), must not be called: for choosing one. Nothing is published."""
         ...
 
 
@@ -47,8 +47,13 @@ class NoBudget:
     def stop(self, run_id: str, profile: str, provider: str, model: str) -> str:  # noqa: ARG002 the names are the protocol's
         return ""
 
-    def refusal(self, run_id: str, profile: str, provider: str, model: str) -> str:  # noqa: ARG002 the names are the protocol's
-        return ""
+    def refusals(
+        self,
+        run_id: str,  # noqa: ARG002 the names are the protocol's
+        profile: str,  # noqa: ARG002
+        models: Iterable[tuple[str, str]],  # noqa: ARG002
+    ) -> Mapping[tuple[str, str], str]:
+        return {}
 
 
 class Routes:
@@ -149,7 +154,7 @@ class Routes:
         return Conditions(
             down={**self._down(), **missing},
             resting={key: why for key in keys if (why := self.circuits.refusal(key))},
-            spent={key: why for key in keys if (why := self.budget.refusal(run_id, profile, *key))},
+            spent=self.budget.refusals(run_id, profile, keys),
             warm=frozenset(key for key, at in self._used.items() if at >= since and key[0] != EMBEDDED),
         )
 

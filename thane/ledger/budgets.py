@@ -1,4 +1,4 @@
-"""What a budget says to what was spent. Pure; `thane.ledger.ledger` counts, and asks here.
+"""What a budget says to what was spent. Pure; `thane.ledger.spending` counts, and asks here.
 
 A limit of money stops models that cost something: those at home go on answering. A limit of tokens stops every model.
 """

@@ -40,7 +40,7 @@ class CountedEmbedder:
         """See `Embedder.embed`. Raises ModelError of the dependency `budget` where a budget forbids it."""
         about = -(-sum(map(len, request.texts)) // _CHARS_PER_TOKEN)
         began, run_id, ledger = trio.current_time(), self._ids.run(), self._ledger
-        if words := ledger.stop(run_id, "", self.name, request.model):
+        if words := ledger.spending.stop(run_id, "", self.name, request.model):
             raise ModelError(words, dependency=BUDGET, temporary=False, status=429)
         entry = LedgerEntry(
             run_id=run_id,

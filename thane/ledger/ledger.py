@@ -9,7 +9,7 @@ have ended; what is found open at the next start (`recall`) was interrupted and 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import tzinfo
 from functools import partial
 
@@ -17,15 +17,15 @@ import msgspec
 import structlog
 
 from thane.clock import Clock
-from thane.config.money import Budget, Budgets
+from thane.config.money import Budgets
 from thane.events.event import Publisher
-from thane.ledger import budgets as rules
-from thane.ledger import rows, unpriced
+from thane.ledger import rows
 from thane.ledger.accounts import Keep
-from thane.ledger.budgets import Reached, Spent
+from thane.ledger.budgets import Spent
 from thane.ledger.days import day_of, next_start, start_of
 from thane.ledger.entry import LedgerEntry, bounded
 from thane.ledger.pricing import PriceList
+from thane.ledger.spending import Spending
 from thane.ledger.usage import Group, GroupBy, Totals
 from thane.storage import ledger_rows
 from thane.storage.database import Database
@@ -48,7 +48,10 @@ class Balance(msgspec.Struct, frozen=True):
 
 
 class Ledger:
-    """Made by `open_ledger`. Reads raise DependencyError when the disk fails; `charge` and `stop` never do."""
+    """Made by `open_ledger`. Reads raise DependencyError when the disk fails; `charge` never does.
+
+    `spending` holds what was spent against the budgets.
+    """
 
     def __init__(
         self,
@@ -61,32 +64,21 @@ class Ledger:
         zone: tzinfo | None = None,
     ) -> None:
         self.prices = prices
-        self.budgets = budgets
         self.zone = zone
+        self.spending = Spending(prices, budgets, clock=clock, events=events, zone=zone)
         self._database = database
         self._clock = clock
-        self._events = events
         self._observers: list[TokenObserver] = []
-        self._day = day_of(clock.time(), zone)
-        self._today = Spent()
-        self._today_of: dict[str, Spent] = {}  # by profile, for those that have a budget of the day
-        self._told: set[Reached] = set()
-        self._told_unpriced: set[tuple[str, str]] = set()
-        self._runs: dict[str, Spent] = {}
-        self._runs_told: dict[str, frozenset[tuple[str, str]]] = {}
         self._unwritten: dict[str, Latest[_SoFar | None]] = {}  # of runs that go on
 
     async def recall(self) -> None:
         """Take up today's sums from before this start, and what was under way when the last Thane ended. To be called
         once, before the first call."""
         await self._close_open_calls()
-        self._turn_day()
-        sums = await self.totals(self.start_of_today(), _UNTIL_NOW)
-        self._today = Spent(sums.picodollars, sums.tokens)
-        if self.budgets.profile_days:
-            for group in await self.usage("profile", self.start_of_today(), _UNTIL_NOW):
-                self._today_of[group.name] = Spent(group.totals.picodollars, group.totals.tokens)
-        self._told = set(self._levels_told(self._reached_today()))
+        since = self.spending.start_of_today()
+        sums = await self.totals(since)
+        groups = await self.usage("profile", since) if self.spending.wants_profiles else ()
+        self.spending.recall(_spent(sums), {group.name: _spent(group.totals) for group in groups})
 
     async def _close_open_calls(self) -> None:
         """Count the calls that were under way when Thane was killed: their prompts, for what was said is not known."""
@@ -111,21 +103,10 @@ class Ledger:
         `within` is the run that handed the entry's run over: its budget pays for both.
         """
         entry = self._priced(entry)
-        usage = entry.usage
-        spent = Spent(entry.picodollars or 0, entry.tokens)
-        self._turn_day()
-        if day_of(entry.at, self.zone) == self._day:
-            self._today += spent
-            if self.budgets.profile_days:
-                self._today_of[entry.profile] = self._today_of.get(entry.profile, Spent()) + spent
-            self._tell_day()
-        if entry.role != "embedding":
-            for run_id in filter(None, (entry.run_id, within)):
-                self._runs[run_id] = self._runs.get(run_id, Spent()) + spent
-            self._tell_run(entry)
+        self.spending.add(entry, within)
         for observer in self._observers:
             try:
-                observer(usage.input_tokens, usage.output_tokens)
+                observer(entry.usage.input_tokens, entry.usage.output_tokens)
             except Exception:  # noqa: BLE001 who watches must not break what is watched
                 _log.exception("a token observer failed")
         return entry
@@ -171,129 +152,7 @@ class Ledger:
 
     def close(self, run_id: str) -> None:
         """The run has ended: its budget is needed no more."""
-        self._runs.pop(run_id, None)
-        self._runs_told.pop(run_id, None)
-
-    # Budgets.
-
-    def stop(self, run_id: str, profile: str, provider: str, model: str) -> str:
-        """A sentence for the one who asked when this model must not be called for this run; "" when it may be.
-
-        Publishes `budget_stop` when it must not. To be asked before a run and between its steps.
-        """
-        ids = {"run_id": run_id, "profile": profile, "model": model}
-        found = self._stopped(run_id, profile, provider, model)
-        if found is not None:
-            self._publish("budget_stop", found, unpriced=False, **ids)
-            return rules.sentence(found)
-        if not self._lacks_price(profile, provider, model):
-            return ""
-        if self._refuses_unpriced(profile):
-            self._events.publish("agent", "budget_stop", unpriced=True, scope="", unit="usd", **ids)
-            return unpriced.sentence(model)
-        if (provider, model) not in self._told_unpriced:
-            self._told_unpriced.add((provider, model))
-            _log.warning("a model has no price, so no budget of money counts it", provider=provider, model=model)
-            self._events.publish("agent", "model_unpriced", provider=provider, **ids)
-        return ""
-
-    def refusal(self, run_id: str, profile: str, provider: str, model: str) -> str:
-        """The same, asked while a model is chosen: nothing is published."""
-        found = self._stopped(run_id, profile, provider, model)
-        if found is not None:
-            return rules.sentence(found)
-        refused = self._refuses_unpriced(profile) and self._lacks_price(profile, provider, model)
-        return unpriced.sentence(model) if refused else ""
-
-    def is_free(self, provider: str, model: str) -> bool:
-        """Whether a model is known to cost nothing."""
-        price = self.prices.price(provider, model)
-        return price is not None and not (price.input_per_million or price.output_per_million)
-
-    def left_usd(self) -> float | None:
-        """Dollars of today's budget that are left; None without a limit."""
-        self._turn_day()
-        return rules.left_usd(self.budgets.day, self._today)
-
-    def today(self) -> Spent:
-        """What was spent today, by the owner's clock."""
-        self._turn_day()
-        return self._today
-
-    def start_of_today(self) -> float:
-        return start_of(day_of(self._clock.time(), self.zone), self.zone)
-
-    def _stopped(self, run_id: str, profile: str, provider: str, model: str) -> Reached | None:
-        """The level that forbids a call; the embedded brain is no model, and never forbidden."""
-        if provider == "embedded":
-            return None
-        self._turn_day()
-        levels = (
-            *rules.reached("day", self.budgets.day, self._today),
-            *self._reached_by(profile),
-            *rules.reached("run", self._run_budget(profile), self._runs.get(run_id, Spent())),
-        )
-        return rules.stop(levels, free=self.is_free(provider, model)) if levels else None
-
-    def _budgets(self, profile: str) -> tuple[Budget, ...]:
-        """Those that a run under a profile is held to."""
-        return self.budgets.day, self._run_budget(profile), _of(profile, self.budgets.profile_days) or Budget()
-
-    def _lacks_price(self, profile: str, provider: str, model: str) -> bool:
-        watched = provider != "embedded" and unpriced.watches_money(*self._budgets(profile))
-        return watched and self.prices.price(provider, model) is None
-
-    def _refuses_unpriced(self, profile: str) -> bool:
-        return self.budgets.unpriced == "stop" and unpriced.limits_money(*self._budgets(profile))
-
-    def _run_budget(self, profile: str) -> Budget:
-        return _of(profile, self.budgets.profiles) or self.budgets.run
-
-    def _reached_by(self, profile: str) -> tuple[Reached, ...]:
-        """Levels of a profile's day."""
-        budget = _of(profile, self.budgets.profile_days)
-        if budget is None:
-            return ()
-        return rules.reached("profile", budget, self._today_of.get(profile, Spent()), profile)
-
-    def _reached_today(self) -> tuple[Reached, ...]:
-        """Levels of the day, the whole one and each profile's."""
-        by_profile = [level for profile in self._today_of for level in self._reached_by(profile)]
-        return (*rules.reached("day", self.budgets.day, self._today), *by_profile)
-
-    def _turn_day(self) -> None:
-        day = day_of(self._clock.time(), self.zone)
-        if day != self._day:
-            self._day, self._today, self._told = day, Spent(), set()
-            self._today_of.clear()
-            self._told_unpriced.clear()
-
-    def _tell_day(self) -> None:
-        """Publish each level of the day's budgets once, when it is reached."""
-        for level in self._reached_today():
-            (mark,) = self._levels_told((level,))
-            if mark not in self._told:
-                self._told.add(mark)
-                self._publish("budget_warning" if level.step == "warn" else "budget_reached", level)
-
-    def _tell_run(self, entry: LedgerEntry) -> None:
-        """The same for a run's; that it is stopped is told when it is."""
-        told = self._runs_told.get(entry.run_id, frozenset())
-        for level in rules.reached("run", self._run_budget(entry.profile), self._runs[entry.run_id]):
-            if level.step == "warn" and (level.unit, level.step) not in told:
-                told |= {(level.unit, level.step)}
-                self._publish("budget_warning", level, run_id=entry.run_id, profile=entry.profile)
-        self._runs_told[entry.run_id] = told
-
-    @staticmethod
-    def _levels_told(levels: tuple[Reached, ...]) -> list[Reached]:
-        """Levels without how much was spent: each is told once."""
-        return [msgspec.structs.replace(level, spent=0.0) for level in levels]
-
-    def _publish(self, kind: str, level: Reached, **ids: str | bool) -> None:
-        about = {"scope": level.scope, "unit": level.unit, "spent": level.spent, "limit": level.limit}
-        whose = {"profile": level.profile} if level.profile else {}
-        self._events.publish("agent", kind, **about | whose | ids)
+        self.spending.close(run_id)
 
     # Sums.
 
@@ -373,9 +232,8 @@ def _store_so_far(run_id: str, latest: Latest[_SoFar | None], connection: sqlite
         ledger_rows.store_so_far(connection, run_id, list(map(rows.entry_row, so_far.entries)), open_call)
 
 
-def _of(profile: str, budgets: Mapping[str, Budget]) -> Budget | None:
-    """A profile's own: names are written with `thane:` or without, as those of `profiles` are."""
-    return budgets.get(profile) or budgets.get(profile.removeprefix("thane:"))
+def _spent(totals: Totals) -> Spent:
+    return Spent(totals.picodollars, totals.tokens)
 
 
 async def open_ledger(

@@ -81,7 +81,7 @@ async def gather(ledger: Ledger, days: int, now: float) -> Costs:
     since, until = start_of(today - timedelta(days=days - 1), ledger.zone), next_start(today, ledger.zone)
     earlier = start_of(today - timedelta(days=2 * days - 1), ledger.zone)
     models = await ledger.usage("model", since, until)
-    spent = ledger.today()
+    spent = ledger.spending.today()
     return Costs(
         days=days,
         today=today,
@@ -96,7 +96,7 @@ async def gather(ledger: Ledger, days: int, now: float) -> Costs:
         run_costs=tuple(await ledger.run_costs(since, until)),
         spent_today=spent.picodollars / PICODOLLARS,
         tokens_today=spent.tokens,
-        local=frozenset(each.name for each in models if ledger.is_free(each.provider, each.name)),
+        local=frozenset(each.name for each in models if ledger.spending.is_free(each.provider, each.name)),
     )
 
 

@@ -40,7 +40,7 @@ def routes(desk: Desk) -> Blueprint:
             decisions=latest,
             shown=shown,
             zone=zone,
-            spent={key: why for key in keys if (why := rooms.ledger.refusal("", "", *key))},
+            spent=rooms.ledger.spending.refusals("", "", keys),
         )
         return desk.pages.response(
             "models.html",

@@ -87,7 +87,7 @@ def routes(rooms: Rooms) -> Blueprint:
             "by_model": _by_name(await ledger.usage("model", conversation_id=only)),
             "by_provider": _by_name(await ledger.usage("provider", conversation_id=only)),
             "by_role": _by_name(await ledger.usage("role", conversation_id=only)),
-            "today": {"tokens": ledger.today().tokens, "budget_left_usd": ledger.left_usd()},
+            "today": {"tokens": ledger.spending.today().tokens, "budget_left_usd": ledger.spending.left_usd()},
         }
         if balance is not None:
             told |= {
