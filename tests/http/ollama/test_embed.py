@@ -14,6 +14,7 @@ import trio
 from tests.http.ollama.model_server import MODELS, open_embedder
 from tests.http.scripted import Site, post, site
 from thane.config.settings import Embeddings, Limits, Settings
+from thane.models.carried import CarriedEmbedder
 from thane.testing.fake_ollama import FakeOllama, open_fake_ollama
 from thane.testing.serving import request
 
@@ -137,3 +138,23 @@ async def test_hanging_up_ends_the_question_to_the_model_server() -> None:
         started = trio.current_time()
         await fake.wait_until(lambda: fake.live == 0)
         assert trio.current_time() - started < 0.5
+
+
+async def test_the_package_that_carries_its_model_stands_for_thanes_names_and_has_its_own() -> None:
+    embedder = CarriedEmbedder(8000, lambda texts: [(1.0, 0.0) for _ in texts])
+    settings = Settings(embeddings=Embeddings(enabled=True, provider="package"))
+    async with site(settings=settings, embedder=embedder) as place:
+        for name in ("thane", "use-multilingual", "Use-Multilingual:latest"):
+            assert (200, [[1.0, 0.0]]) == (
+                (said := await told(place, "/api/embed", embedding(name, input="x")))[0],
+                said[1]["embeddings"],
+            )
+        assert 404 == (await told(place, "/api/embed", embedding("nope", input="x")))[0]
+        refused = await told(place, "/api/embed", embedding("use-multilingual", input="x", dimensions=3))
+        assert (400, True) == (refused[0], "have 512 numbers" in refused[1]["error"])
+        chat = await told(
+            place, "/api/chat", {"model": "use-multilingual", "messages": [{"role": "user", "content": "?"}]}
+        )
+        assert (400, {"error": '"use-multilingual" does not support chat'}) == chat
+        shown = await told(place, "/api/show", {"model": "use-multilingual"})
+    assert ["embedding"] == shown[1]["capabilities"]
