@@ -241,7 +241,7 @@ class Empty:
 
     async def statistics(self) -> ArchiveStatistics:
         await trio.lowlevel.checkpoint()
-        return ArchiveStatistics(0, 0, 0, None, None, {})
+        return ArchiveStatistics(0, 0, 0, None, None, {}, 0)
 
 
 class FakeArchive:

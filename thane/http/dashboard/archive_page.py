@@ -20,7 +20,7 @@ from thane.memory.sessions import SessionRecord
 
 _FOUND = re.compile(r"\*\*(.+?)\*\*", re.DOTALL)
 _WHEN = "%d %b %Y, %H:%M"
-_LINE_CHARS = 400
+_LINE_CHARS = 160
 _WHO = {"user": "Someone", "assistant": "Thane", "system": "System", "tool": "Tool"}
 CHANGES = {
     "back": "comes back",

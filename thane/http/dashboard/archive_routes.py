@@ -13,8 +13,10 @@ from thane.errors import ClientError
 from thane.http.dashboard import archive_page
 from thane.http.dashboard.desk import Desk
 from thane.memory.checkpoints import unknown
-from thane.memory.search import Found, Wanted
+from thane.memory.search import Around, Found, Wanted
 
+_AROUND = 2
+"""Messages of the exchange before and after a match that the page shows; the conversation has the rest."""
 _RESULTS = 20
 _SESSIONS = 30
 _CHECKPOINTS = 50
@@ -36,8 +38,10 @@ def routes(desk: Desk) -> Blueprint:
         channel, page = request.args.get("channel", ""), _page(request.args.get("page", ""))
         results, following = None, ""
         if query:
+            limits = rooms.settings.archive
+            around = Around(_AROUND, limits.search_silence_seconds, limits.search_context_seconds)
             wanted, offset = Wanted(channel=channel), (page - 1) * _RESULTS
-            found = await rooms.archive.search.find(query, wanted, limit=_RESULTS + 1, offset=offset)
+            found = await rooms.archive.search.find(query, wanted, limit=_RESULTS + 1, offset=offset, around=around)
             if len(found.hits) > _RESULTS:
                 following = "/archive?" + urlencode({"q": query, "channel": channel, "page": page + 1})
             shown = Found(found.hits[:_RESULTS], found.instead)

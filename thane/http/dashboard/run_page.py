@@ -233,7 +233,10 @@ def _remembered(facts: Sequence[tuple[Use, Fact]]) -> Markup:
     """What of the memory the run was told, looked up or wrote down."""
     lines = [
         Markup('<li><a class="lnk" href="/memory/{}">{}</a>: {} <span class="meta">{}</span></li>').format(
-            fact.id, words.clean(fact.key), words.clean(fact.value), USES.get(use.how, use.how)
+            fact.id,
+            words.clean(fact.key),
+            words.clean(fact.value),
+            "proposed" if fact.state == "proposed" else USES.get(use.how, use.how),
         )
         for use, fact in facts
     ]
