@@ -51,6 +51,7 @@ def settings(model_url: str, *, extract: bool) -> dict[str, Any]:
         "checkpoints": {"least_seconds": 20.0},
         "archive": {"session_idle_minutes": 0.1, "summarize_interval": 5.0, "summarize_pause_seconds": 0.05},
         "extraction": {"enabled": extract},
+        "process": {"give_back_seconds": 2.0},
         "logging": {"level": "error"},
     }
 
@@ -94,7 +95,7 @@ def look(native: str) -> State:
 def rest(native: str) -> State:
     """Wait until no conversation lives any more, and a little longer; how it stands then."""
     program.wait_until("every conversation's loop has ended", lambda: look(native).loops <= PARENTS, seconds=60)
-    time.sleep(3)
+    time.sleep(5)
     return look(native)
 
 

@@ -50,6 +50,7 @@ TOP: dict[str, str] = {
     "version": "",
     "answer_format": "",
     "redaction": "",
+    "heap": "",
     "logs": "journal",
     "supervisor": "",
     "assembly": "*",

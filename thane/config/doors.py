@@ -102,6 +102,11 @@ class Supervisor(Section, frozen=True):
     """A branch that ran this long starts again from the first pause."""
 
 
+class Process(Section, frozen=True):
+    give_back_seconds: Seconds = 60.0
+    """Pause between two looks whether Thane has become idle; then it gives the memory of the busy time back."""
+
+
 class Health(Section, frozen=True):
     interval_seconds: Seconds = 30.0
     """Pause between two probes of a dependency that answers."""

@@ -130,7 +130,9 @@ class Storage(Section, frozen=True):
     readers: Count = 2
     """Connections that read at the same time."""
     cache_bytes: Count = 4_194_304
-    """Memory for pages of the database, for each connection: one that writes and `readers`. They fill up and stay."""
+    """Memory for pages of the database, for the connection that writes. It fills up and stays."""
+    reader_cache_bytes: Count = 1_048_576
+    """The same for each connection that reads: what it lacks, the system most likely has in memory."""
     queue_writes: Count = 10_000
     """Writes that may wait for the disk before new turns are refused."""
     busy_timeout_seconds: Seconds = 5.0

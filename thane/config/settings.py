@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from thane.config.doors import Auth, Health, Limits, Listen, OllamaApi, Shutdown, Supervisor
+from thane.config.doors import Auth, Health, Limits, Listen, OllamaApi, Process, Shutdown, Supervisor
 from thane.config.fields import Section
 from thane.config.house import Demo, HomeAssistant, HomeAssistantSubscribe
 from thane.config.keeping import (
@@ -64,6 +64,7 @@ __all__ = [
     "Models",
     "OllamaApi",
     "Price",
+    "Process",
     "ProfileSettings",
     "Routing",
     "Runs",
@@ -85,6 +86,7 @@ class Settings(Section, frozen=True):
     limits: Limits = Limits()
     shutdown: Shutdown = Shutdown()
     supervisor: Supervisor = Supervisor()
+    process: Process = Process()
     health: Health = Health()
     models: Models = Models()
     anthropic: Anthropic = Anthropic()

@@ -32,7 +32,8 @@ def open_connection(path: Path, storage: settings.Storage, *, reader: bool = Fal
         connection.execute(f"pragma synchronous = {storage.synchronous}")
         connection.execute("pragma foreign_keys = on")
         connection.execute("pragma temp_store = memory")
-        connection.execute(f"pragma cache_size = -{max(1, storage.cache_bytes // 1024)}")  # negative: in KiB
+        cache = storage.reader_cache_bytes if reader else storage.cache_bytes
+        connection.execute(f"pragma cache_size = -{max(1, cache // 1024)}")  # negative: in KiB
         connection.execute(f"pragma wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         connection.execute(f"pragma journal_size_limit = {_KEPT_WAL_BYTES}")
         if reader:
