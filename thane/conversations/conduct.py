@@ -222,7 +222,7 @@ class Conductor:
             record = msgspec.structs.replace(conversation.record, updated_at=now)
             messages = self._messages(ticket, run, final, now)
         try:
-            with trio.CancelScope(shield=True), trio.fail_after(self._settings.conversations.record_seconds):
+            with trio.fail_after(self._settings.conversations.record_seconds, shield=True):
                 keep = self._accounts.keep(run.id, ticket.recorder.book.entries)
                 await self._archive.run_ended(record, run, messages, prompts, (keep,))
         except Exception as error:  # noqa: BLE001 whatever the disk's trouble, the client is told that it is not stored

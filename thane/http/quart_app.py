@@ -14,6 +14,7 @@ from typing import Any, override
 import structlog
 from quart import Response, has_request_context, has_websocket_context, request, websocket
 from quart.ctx import AppContext
+from quart.sessions import SecureCookieSession, SessionInterface, SessionMixin
 from quart.wrappers.response import ResponseBody
 from quart_trio import QuartTrio
 from quart_trio.wrappers import TrioRequest, TrioWebsocket
@@ -49,6 +50,22 @@ class Websocket(TrioWebsocket):
     buffer_class = WebsocketInbox
 
 
+class _NoSessions(SessionInterface):
+    """Quart's sessions are not used (`thane.http.login` has its own), and looking for one at each request costs."""
+
+    @override
+    async def open_session(self, app: Any, request: Any) -> SessionMixin:
+        return SecureCookieSession()
+
+    @override
+    def is_null_session(self, instance: object) -> bool:
+        return True
+
+    @override
+    async def save_session(self, app: Any, session: Any, response: Any) -> None:
+        return
+
+
 class ThaneApp(QuartTrio):
     """`problems` writes every error of this application; routes are added as blueprints.
 
@@ -60,6 +77,7 @@ class ThaneApp(QuartTrio):
     asgi_lifespan_class = AppLifespan
     request_class = Request
     websocket_class = Websocket
+    session_interface = _NoSessions()
 
     def __init__(self, name: str, *, limits: Limits, problems: RenderProblem) -> None:
         super().__init__(name, static_folder=None, template_folder=None)
@@ -112,6 +130,17 @@ class ThaneApp(QuartTrio):
         if isinstance(error, MethodNotAllowed) and error.valid_methods:
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
         return response
+
+    @override
+    async def full_dispatch_request(self, ctx: AppContext) -> Any:
+        """As Quart-Trio's, without the signals that nobody here listens to."""
+        try:
+            result = await self.preprocess_request(ctx)
+            if result is None:
+                result = await self.dispatch_request(ctx)
+        except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001 whose handlers decide what is told
+            result = await self.handle_user_exception(ctx, error)
+        return await self.process_response(ctx, await self.make_response(result))
 
     @override
     async def handle_user_exception(self, ctx: AppContext, error: Any) -> Any:

@@ -157,7 +157,10 @@ class _Answer:
         try:
             events += batches.receive_nowait()
         except trio.WouldBlock:
-            with trio.move_on_at(self._quiet_until):
+            if self._heartbeat:
+                with trio.move_on_at(self._quiet_until):
+                    events += await batches.receive()
+            else:
                 events += await batches.receive()
             if not events:
                 return events

@@ -210,6 +210,11 @@ class Body(httpx2.AsyncByteStream):
         self._first = first
         self._closed = False
 
+    @property
+    def complete(self) -> bool:
+        """Whether all of it was read, so that the next one to ask need not wait."""
+        return not self._first and self._reader.complete
+
     def __aiter__(self) -> Body:  # type: ignore[override]  # httpx2 only iterates; a generator would need closing
         return self
 

@@ -291,8 +291,9 @@ class _Answer:
             if reader.failure is not None:
                 raise reader.failure
             if reader.done:
-                with trio.move_on_after(_DRAIN_SECONDS), suppress(httpx2.HTTPError):  # the answer is whole anyway
-                    await anext(self._body, b"")
+                if not self._body.complete:
+                    with trio.move_on_after(_DRAIN_SECONDS), suppress(httpx2.HTTPError):  # the answer is whole anyway
+                        await anext(self._body, b"")
                 raise StopAsyncIteration
             data = await server.read(self._body, self._deadline)
             if data is None:
