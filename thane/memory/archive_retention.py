@@ -162,4 +162,6 @@ class ArchiveRetention:
         total = 0
         while gone := await self._database.write(lambda c: give_back(c, self._storage.spare_bytes, _STEP_BYTES)):
             total += gone
+        if total:
+            await self._database.settle()
         return total

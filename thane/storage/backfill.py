@@ -11,11 +11,13 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 
 import structlog
 
 CHANGES = 3000
 """Rows that are changed between two of them: some 70 turns, and about as many pages as a checkpoint is worth."""
+_PATIENCE = 100  # milliseconds for which a writer may have to wait
 
 _log = structlog.get_logger("thane.storage")
 
@@ -56,9 +58,20 @@ class Backfill:
         try:
             while self._wanted.wait() and not self._closed:
                 self._wanted.clear()
-                connection.execute("pragma wal_checkpoint(passive)").fetchone()
-                self.rounds += 1
-        except sqlite3.Error as error:  # the writer will meet it too, and say what it means
-            _log.warning("the log of writes is left to the writer", error=str(error))
+                try:
+                    connection.execute("pragma wal_checkpoint(passive)").fetchone()
+                    self.rounds += 1
+                except sqlite3.Error as error:  # the writer will meet it too, and say what it means
+                    _log.warning("the log of writes is left to the writer this time", error=str(error))
         finally:
             connection.close()
+
+
+def take_log_in(connect: Callable[[], sqlite3.Connection]) -> None:
+    """Bring all that the log holds into the file, and make the log empty, unless others are in the way. Blocks."""
+    try:
+        with closing(connect()) as connection:
+            connection.execute(f"pragma busy_timeout = {_PATIENCE}")
+            connection.execute("pragma wal_checkpoint(truncate)").fetchone()
+    except (OSError, sqlite3.Error) as error:
+        _log.warning("the log of writes could not be taken in", error=str(error))

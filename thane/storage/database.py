@@ -19,7 +19,7 @@ import trio
 
 from thane.config import settings
 from thane.errors import DependencyError
-from thane.storage.backfill import Backfill
+from thane.storage.backfill import Backfill, take_log_in
 from thane.storage.connection import Operation, as_dependency, check_integrity, damaged, open_connection, prepare_file
 from thane.storage.failures import Failures
 from thane.storage.file_size import make_shrinkable
@@ -48,7 +48,7 @@ async def open_database(path: Path, storage: settings.Storage) -> AsyncGenerator
     readers = Readers(reading, failures)
     closed = False
     try:
-        yield Database(writer, readers, failures)
+        yield Database(writer, readers, failures, partial(take_log_in, partial(open_connection, path, storage)))
     finally:
         with trio.move_on_after(2 * storage.close_timeout_seconds, shield=True):
             try:
@@ -63,8 +63,9 @@ async def open_database(path: Path, storage: settings.Storage) -> AsyncGenerator
 class Database:
     """Made by `open_database`. For use from the trio thread; every function it is given runs in another one."""
 
-    def __init__(self, writer: Writer, readers: Readers, failures: Failures) -> None:
+    def __init__(self, writer: Writer, readers: Readers, failures: Failures, settle: Callable[[], None]) -> None:
         self._failures = failures
+        self._settle = settle
         self._writer = writer
         self._readers = readers
 
@@ -101,6 +102,13 @@ class Database:
             with contextlib.suppress(DependencyError):  # a full disk can still be read
                 await self._writer.write(_nothing)
         return await self._readers.read(operation)
+
+    async def settle(self) -> None:
+        """Bring what the log holds into the file, so that both take no more room than they need.
+
+        As far as that can be done without making anybody wait for long; never raises.
+        """
+        await trio.to_thread.run_sync(self._settle)
 
     def tell_of_failure(self, told: Callable[[DependencyError], None]) -> None:
         """Have `told` called, from now on, whenever the disk did not take a write, or something made no sense.

@@ -20,8 +20,9 @@ from thane.errors import DependencyError
 from thane.events.event import Publisher
 from thane.storage.connection import is_full
 from thane.storage.database import Database
-from thane.storage.file_size import trial_delete, trial_insert
+from thane.storage.file_size import give_back, trial_delete, trial_insert
 
+_STEP_BYTES = 1_048_576  # given back in one transaction
 _AGAIN = 1.125  # of `min_free_bytes` has to be free before turns are taken again, so that it does not change every look
 
 _log = structlog.get_logger("thane.storage")
@@ -41,6 +42,7 @@ class Room:
     ) -> None:
         self._database = database
         self._folder = path.parent
+        self._log = path.with_name(f"{path.name}-wal")
         self._limits = limits
         self._events = events
         self._told = told
@@ -68,8 +70,10 @@ class Room:
         if self._damaged:
             self._set(self._damaged, None)
             return
-        free = await trio.to_thread.run_sync(_free_bytes, self._folder)
         least = self._limits.min_free_bytes * (_AGAIN if self._refusal else 1)
+        free = await self._free()
+        if free is not None and free < least:
+            free = await self._give_back(free)
         if free is not None and free < least:
             limit = f"storage.min_free_bytes is {_size(self._limits.min_free_bytes)}"
             self._set(
@@ -87,6 +91,26 @@ class Room:
                 return
         self._failed = ""
         self._set("", free)
+
+    async def _free(self) -> int | None:
+        return await trio.to_thread.run_sync(_free_bytes, self._folder)
+
+    async def _give_back(self, free: int) -> int | None:
+        """Give the disk what the database and its log do not need, such as after much was deleted; what is free then.
+
+        A little at a time: what is cut off is written to the log first, and the log to the file.
+        """
+        left: int | None = free
+        gone = 1
+        while gone and left is not None:
+            if left > await trio.to_thread.run_sync(_size_of, self._log):  # by which the file may grow
+                await self._database.settle()
+            try:
+                gone = await self._database.write(lambda connection: give_back(connection, 0, _STEP_BYTES))
+            except DependencyError:
+                gone = 0
+            left = await self._free()
+        return left
 
     def _note(self, error: DependencyError) -> None:
         """A write has failed because of the disk, or there is damage. Called by the database; never blocks."""
@@ -123,6 +147,10 @@ def _free_bytes(folder: Path) -> int | None:
     except OSError:
         return None
     return found.f_bavail * found.f_frsize
+
+
+def _size_of(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
 
 
 def _size(number: int) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC
 
+from markupsafe import Markup
+
 from tests.http.dashboard.fakes import World, status
 from tests.http.dashboard.test_routes import get, page_at
 from thane.clock import iso
@@ -107,6 +109,9 @@ def test_the_systems_parts_and_dependencies_are_said() -> None:
                 "slowest_seconds": 0.1234,
                 "rate": 0.25,
                 "draining": False,
+                "used_bytes": 2_500_000,
+                "last_at": NOW - 90,
+                "next_at": None,
             }
         },
     )
@@ -117,7 +122,11 @@ def test_the_systems_parts_and_dependencies_are_said() -> None:
         ("slowest", "123 ms"),
         ("rate", "0.25"),
         ("draining", "no"),
-    ) == view.parts[0].figures
+        ("used", "2.5 MB"),
+    ) == view.parts[0].figures[:6]
+    ((last, ago), (coming, never)) = view.parts[0].figures[6:]
+    assert ("last", "next at", "–") == (last, coming, never)
+    assert "2 min" in Markup(ago).striptags() or "1 min" in Markup(ago).striptags()
     assert ("refused", "–") == (view.dependencies[0].error, view.dependencies[0].latency)
     assert "Degraded" in view.status
     assert "50 MB" == dict(view.facts)["Memory"]

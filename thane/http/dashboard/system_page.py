@@ -32,7 +32,7 @@ class PartRow(msgspec.Struct, frozen=True):
     """A part of Thane and its counters, by name."""
 
     name: str
-    figures: tuple[tuple[str, str], ...]
+    figures: tuple[tuple[str, Markup | str], ...]
 
 
 class SystemView(msgspec.Struct, frozen=True):
@@ -60,7 +60,9 @@ def system_view(found: System, now: float) -> SystemView:
         status=state(sign, told),
         facts=facts,
         dependencies=tuple(_dependency(each, now) for each in found.health.values()),
-        parts=tuple(PartRow(name.replace("_", " "), _figures(figures)) for name, figures in found.statistics.items()),
+        parts=tuple(
+            PartRow(name.replace("_", " "), _figures(figures, now)) for name, figures in found.statistics.items()
+        ),
     )
 
 
@@ -75,19 +77,23 @@ def _dependency(each: Dependency, now: float) -> DependencyRow:
     )
 
 
-def _figures(figures: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+def _figures(figures: Mapping[str, Any], now: float) -> tuple[tuple[str, Markup | str], ...]:
     """Counters in words; one that holds others is told as those."""
-    told: list[tuple[str, str]] = []
+    told: list[tuple[str, Markup | str]] = []
     for name, value in figures.items():
         if isinstance(value, Mapping):
             inner: Mapping[str, Any] = value  # pyright: ignore[reportUnknownVariableType] made by msgspec: names are texts
-            told += [_figure(f"{name} {key}", each) for key, each in inner.items()]
+            told += [_figure(f"{name} {key}", each, now) for key, each in inner.items()]
         else:
-            told.append(_figure(name, value))
+            told.append(_figure(name, value, now))
     return tuple(told)
 
 
-def _figure(name: str, value: object) -> tuple[str, str]:
+def _figure(name: str, value: object, now: float) -> tuple[str, Markup | str]:
+    if isinstance(value, int | float) and name.endswith("_at"):  # epoch seconds
+        return name.removesuffix("_at").replace("_", " "), words.settle(f"{words.age_of(value)} ago", now)
+    if isinstance(value, int) and name.endswith("_bytes"):
+        return name.removesuffix("_bytes").replace("_", " "), words.size(value)
     if isinstance(value, float) and name.endswith("_seconds"):
         return name.removesuffix("_seconds").replace("_", " "), words.duration(value)
     return name.replace("_", " "), _value(value)
