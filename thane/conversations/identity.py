@@ -30,6 +30,7 @@ FOREIGN = "~"
 _OWN_ID = re.compile(r"c_[0-9a-f]{16}")
 _NAMED = re.compile(r"(owu|ha|api):.+")
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._:@-]{1,120}")
+_OF_A_PAGE = ("temporary:", "local:")  # utils/chat_id.py of Open WebUI
 _encoder = msgspec.json.Encoder(order="sorted")
 
 
@@ -115,10 +116,11 @@ def explicit_id(caller: Caller) -> str:
     """The conversation that a request names, "" where it names none.
 
     Ids of clients live in a namespace of their channel (`owu:…`), so that no client reaches another's by chance; ids
-    with strange characters are hashed. A native client may use any id that Thane gave out.
+    with strange characters are hashed. A native client may use any id that Thane gave out. Open WebUI names a temporary
+    chat after the page that it is in: every such chat of one page has that id, so that it names none of them.
     """
     given, channel = caller.conversation_id, caller.channel
-    if not given:
+    if not given or (channel == "owu" and given.startswith(_OF_A_PAGE)):
         return ""
     if channel == "api" and (_OWN_ID.fullmatch(given) or (_NAMED.fullmatch(given) and _PLAIN_ID.fullmatch(given))):
         return given
