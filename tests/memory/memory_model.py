@@ -110,12 +110,14 @@ class Memory:
     talks: dict[str, Talk] = field(default_factory=dict[str, Talk])
     facts: list[Fact] = field(default_factory=list[Fact])
     orphans: frozenset[str] = frozenset()
+    with_tool: frozenset[str] = frozenset()
+    """Runs whose calls of the tool are kept: until their conversation is deleted."""
 
     def copy(self) -> Memory:
         return Memory({name: talk.copy() for name, talk in self.talks.items()}, list(self.facts))
 
     def delete(self, name: str) -> None:
-        del self.talks[name]
+        self.with_tool -= self.talks.pop(name).runs
         self.facts = [fact for fact in self.facts if (fact.scope, fact.subject) != ("conversation", name)]
 
     def restore(self, then: Memory, only: frozenset[str]) -> None:
@@ -199,7 +201,7 @@ class Memory:
         }
 
     def find(self, word: str, wanted: Wanted) -> set[str]:
-        """Ids of the messages that have this word and pass the filters but that of tools."""
+        """Ids of the messages that have this word and pass the filters."""
         return {
             message.id
             for name, talk in self.talks.items()
@@ -208,6 +210,7 @@ class Memory:
             and wanted.conversation_id in ("", name)
             and wanted.channel in ("", talk.record.channel)
             and wanted.role in (None, message.message.role)
+            and (not wanted.tool or (wanted.tool == "HassTurnOn" and message.run_id in self.with_tool))
             and (wanted.since is None or message.at >= wanted.since)
             and (wanted.until is None or message.at <= wanted.until)
         }

@@ -19,7 +19,7 @@ from tests.memory.samples import run
 from thane.config.settings import Archive as ArchiveSettings
 from thane.conversations import identity, marks
 from thane.memory.fact import Asker, Fact, NewFact
-from thane.memory.records import ConversationRecord, MessageRecord
+from thane.memory.records import ConversationRecord, MessageRecord, ToolCallRecord
 from thane.memory.search import Around, Wanted
 from thane.memory.sessions import Described
 from thane.turn import Message
@@ -27,7 +27,7 @@ from thane.turn import Message
 TALKS = ("c_1", "c_2", "c_3")
 CHANNELS = {"c_1": "owu", "c_2": "ha", "c_3": "api"}
 WORDS = ("kitchen", "light", "garden", "heating")
-PEOPLE = ("anna", "ben")
+TOOL = "HassTurnOn"
 PAUSES = (1.0, 400.0, 700.0, 5000.0)
 SETTINGS = ArchiveSettings(session_idle_minutes=IDLE / 60, search_silence_seconds=AROUND)
 _texts = st.lists(st.sampled_from(WORDS), min_size=1, max_size=3).map(" ".join)
@@ -36,6 +36,7 @@ _wanted = st.builds(
     conversation_id=st.sampled_from(("", "", *TALKS)),
     role=st.sampled_from((None, None, "user", "assistant", "system")),
     channel=st.sampled_from(("", "", "owu", "loop")),
+    tool=st.sampled_from(("", "", TOOL, "another")),
 )
 
 
@@ -67,16 +68,24 @@ class MemoryMachine(RuleBasedStateMachine):
 
     # what is said
 
-    @rule(name=st.sampled_from(TALKS), texts=st.lists(_texts, min_size=1, max_size=3), pause=st.sampled_from(PAUSES))
-    def say(self, name: str, texts: list[str], pause: float) -> None:
+    @rule(
+        name=st.sampled_from(TALKS),
+        texts=st.lists(_texts, min_size=1, max_size=3),
+        pause=st.sampled_from(PAUSES),
+        tool=st.booleans(),
+        data=st.data(),
+    )
+    def say(self, name: str, texts: list[str], pause: float, tool: bool, data: st.DataObject) -> None:
+        """Below the last message, or below any other one: then it is a branch."""
         number = self._next(pause)
         talk = self.memory.talks.get(name)
         if talk is None:
             now = self.clock.now
             talk = Talk(ConversationRecord(name, CHANNELS[name], f"title {number}", now, now, user="anna"))  # pyright: ignore[reportArgumentType]  one of the channels
             self.memory.talks[name] = talk
-        path = [message for message, _ in talk.said if not marks.is_mark(message)]
-        key, position = (path[-1].key, len(path)) if path else (identity.ROOT, 0)
+        said_before = [message for message, _ in talk.said if not marks.is_mark(message)]
+        above = data.draw(st.sampled_from([said_before[-1], *said_before])) if said_before else None
+        key, position = (above.key, above.position + 1) if above else (identity.ROOT, 0)
         said: list[MessageRecord] = []
         for place, text in enumerate(texts):
             message = Message("assistant" if place % 2 else "user", f"{text} t{number}x{place}")
@@ -88,6 +97,10 @@ class MemoryMachine(RuleBasedStateMachine):
             )
             self.clock.now += 1
         ended = run(f"r_{number}", name, at=said[0].at)
+        if tool:
+            call = ToolCallRecord("1", ended.id, name, 1, TOOL, "{}", "done", True, said[0].at, 0.1)
+            ended = msgspec.structs.replace(ended, tool_calls=(call,))
+            self.memory.with_tool |= {ended.id}
         talk.hear(ended.id, said, self.clock.now)
         record = talk.record
         if len(talk.runs) > 1:  # a title is given once
