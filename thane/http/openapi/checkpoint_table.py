@@ -71,6 +71,7 @@ class Imported(Checkpoint):
     damaged: Annotated[tuple[str, ...], about("Parts of the file that were left out.")]
 
 
+_ID = {"checkpoint_id": {"format": "uuid"}}
 _NONE = {400: "This is no id of a checkpoint.", 404: "No such checkpoint."}
 _CREATE = Told(
     title="Make a checkpoint",
@@ -86,10 +87,11 @@ _CREATE_WHOLE = Told(
     statuses={201: "The checkpoint."},
     example={"note": "before the holidays"},
 )
-_READ = Told(title="Read a checkpoint", answer=CheckpointWhole, errors=_NONE)
-_DELETE = Told(title="Delete a checkpoint", statuses={204: "It is gone."}, errors=_NONE)
+_READ = Told(title="Read a checkpoint", answer=CheckpointWhole, errors=_NONE, path=_ID)
+_DELETE = Told(title="Delete a checkpoint", statuses={204: "It is gone."}, errors=_NONE, path=_ID)
 _RESTORE = Told(
     title="Restore a checkpoint",
+    path=_ID,
     body=RestoreRequest,
     answer=Restored,
     errors={
@@ -110,7 +112,9 @@ CHECKPOINTS: Mapping[str, Told] = {
     "DELETE /v1/checkpoints/{checkpoint_id}": _DELETE,
     "POST /v1/checkpoint/{checkpoint_id}/restore": _RESTORE,
     "POST /v1/checkpoints/{checkpoint_id}/restore": _RESTORE,
-    "GET /v1/checkpoints/{checkpoint_id}/export": Told(title="Save a checkpoint as a file", streams=GZIP, errors=_NONE),
+    "GET /v1/checkpoints/{checkpoint_id}/export": Told(
+        title="Save a checkpoint as a file", streams=GZIP, errors=_NONE, path=_ID
+    ),
     "POST /v1/checkpoint-imports": Told(
         title="Take in a checkpoint",
         file=GZIP,
