@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,48 @@ async def test_a_damaged_database_is_told_with_the_way_out_which_works(config: P
     assert any(line.startswith("What is lost may be in a backup or a checkpoint") for line in told)
     assert whole["messages"] == contents(database(config))["messages"]
     assert 2 == len(list(database(config).parent.glob("thane.db.before-repair-*")))  # also within a second
+
+
+async def test_a_backup_of_a_damaged_database_is_none_and_says_what_to_do(config: Path) -> None:
+    damage(database(config), roots(database(config))["messages"], "ones")
+    told = " ".join(lines("backup", "all.db", config=config, code=1))
+    assert "damaged" in told
+    assert "`thane repair`" in told
+    assert not (config.parent / "all.db").exists()
+
+
+@pytest.mark.parametrize("command", ["backup", "restore", "repair"])
+async def test_a_disk_without_room_is_told_and_changes_nothing(config: Path, small_disk: Path, command: str) -> None:
+    lines("backup", "all.db", config=config)
+    before = contents(database(config))
+    file, folder = "all.db", small_disk / "data"
+    folder.mkdir()
+    if command == "backup":
+        file = str(small_disk / "again.db")
+    else:
+        shutil.copy(database(config), folder / "thane.db")
+        point_to(config, folder)
+    fill_up(small_disk)
+    told = " ".join(lines(command, *([] if command == "repair" else [file]), config=config, code=1))
+    assert "No space left" in told or "full" in told
+    assert {"data", "filler"} == names_in(small_disk)
+    assert {"thane.db", "thane.db.lock"} >= names_in(folder)
+    shutil.move(small_disk / "filler", config.parent)  # to read what has a log, SQLite makes a file beside it
+    assert before == contents(database(config) if command == "backup" else folder / "thane.db")
+
+
+def point_to(config: Path, folder: Path) -> None:
+    config.write_text(f"data_dir: {folder}\n")
+
+
+def names_in(folder: Path) -> set[str]:
+    return {each.name for each in folder.iterdir()}
+
+
+def fill_up(folder: Path) -> None:
+    with (folder / "filler").open("wb", buffering=0) as filler, suppress(OSError):
+        while True:
+            filler.write(bytes(65536))
 
 
 async def test_a_sound_database_is_told_to_be_sound(config: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from thane.config.settings import Settings
 from thane.errors import DependencyError
 from thane.storage.backup import BackedUp, back_up
 from thane.storage.backup import restore as put_back
+from thane.storage.connection import as_dependency
 from thane.storage.repair import repair as mend
 from thane.storage.salvage import Salvaged
 
@@ -105,3 +107,5 @@ async def _blocking[**P, T](work: Callable[P, T], *arguments: P.args, **named: P
         return await trio.to_thread.run_sync(lambda: work(*arguments, **named))
     except OSError as error:
         raise DependencyError(f"The disk: {error}", dependency="disk") from error
+    except sqlite3.Error as error:
+        raise as_dependency(error) from error
