@@ -126,8 +126,9 @@ class Agent(Section, frozen=True):
     """Tool calls that run at the same time in one turn."""
     tool_timeout_seconds: Seconds = 30.0
     """Longest time for one tool call; also when the turn's time is up meanwhile."""
-    run_timeout_seconds: Seconds = 600.0
-    """Longest time for one turn. It cuts no tool that runs: the turn ends when that has ended."""
+    run_timeout_seconds: Seconds = 3600.0
+    """Longest time for one turn, against models that never come to an end; one that is silent is given up long before.
+    It cuts no tool that runs: the turn ends when that has ended."""
     reserve_tokens: Count = 1024
     """Room of a model's window that is kept free for its answer."""
     old_result_chars: Count = 400
