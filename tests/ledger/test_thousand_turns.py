@@ -141,6 +141,14 @@ async def play(thane: Whole, guests: Guests, turns: int) -> None:
     await thane.rooms.conversations.wait_idle()
 
 
+async def count_open(thane: Whole) -> int:
+    """Calls that the ledger takes for being under way, on the disk and on their way there."""
+    ledger = thane.rooms.ledger
+    read = ledger._database.read  # pyright: ignore[reportPrivateUsage] a look at what must not grow
+    (rows,) = await read(lambda connection: connection.execute("select count(*) from open_calls").fetchone())
+    return rows + len(ledger._unwritten) + len(ledger.spending._runs)  # pyright: ignore[reportPrivateUsage]
+
+
 def settings_of(path: Path, ollama: str, openai: str, anthropic: str) -> Settings:
     models = Models(
         default=MODEL,
@@ -207,6 +215,7 @@ async def test_after_a_thousand_mixed_turns_the_ledger_equals_the_servers_own_co
                     assert before == await thane.rooms.ledger.totals(), "a restart changed the ledger"
                 await play(thane, guests, TURNS // 2)
                 before = await thane.rooms.ledger.totals()
+                assert 0 == await count_open(thane), "what ended is still open"
                 entries = await thane.rooms.ledger.entries(0, limit=100_000)
         assert all(guests.ran[door] > 50 for door in guests.ran), guests.ran
         for server, model, player in zip(servers, MODELS, playing, strict=True):
