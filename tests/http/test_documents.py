@@ -41,10 +41,10 @@ async def test_a_key_that_nobody_knows_is_ignored_and_counted(
 
 async def test_the_counts_are_told_with_the_rest(autojump_clock: MockClock) -> None:
     async with site() as place:
-        await post(place.native, "/v1/chat/completions", ollama_chat(logit_bias={}))
+        await post(place.native, "/v1/chat/completions", ollama_chat(store=True))
         answer = await place.native.ask("GET", "/v1/system")
     told = msgspec.json.decode(answer.body)["statistics"]["ignored_keys"]
-    assert {"POST /v1/chat/completions": {"logit_bias": 1}, "other": 0} == told
+    assert {"POST /v1/chat/completions": {"store": 1}, "other": 0} == told
 
 
 def test_names_are_kept_up_to_a_limit_and_cut() -> None:

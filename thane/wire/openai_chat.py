@@ -1,7 +1,7 @@
 """OpenAI's chat completions, the request side: a body becomes a `ChatRequest`.
 
 Sources: OpenAI's API reference as the official SDKs type it, and what Ollama makes of it.
-Parameters that mean nothing here (`logit_bias`, `store`, …) are ignored. Not here: the answer
+Parameters that mean nothing here (`store`, `service_tier`, …) are ignored. Not here: the answer
 (`thane.wire.openai_reply`).
 """
 
