@@ -147,6 +147,15 @@ async def test_how_much_there_is_is_counted_as_it_comes_and_goes(tmp_path: Path)
         assert (1, {"assistant": 1}) == (counted.messages, counted.by_role)
 
 
+async def test_a_word_that_was_deleted_is_not_what_a_misspelt_one_was_meant_to_be(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await w.say("the temperature in Zanzibar")
+        await w.say("the temperature here", talk="c_2")
+        await w.archive.delete("c_1")
+        assert {} == (await w.search.find("Zanzibra", Wanted(), limit=10)).instead
+        assert {"temprature": "temperature"} == (await w.search.find("temprature", Wanted(), limit=10)).instead
+
+
 async def test_what_is_replaced_is_not_found_any_more(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         ended = run("r_1", "c_1")

@@ -8,6 +8,7 @@ keeps the content tree.
 
 from __future__ import annotations
 
+import itertools
 import random
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -39,10 +40,20 @@ from thane.memory.records import (
 from thane.memory.search import Search
 from thane.memory.sessions import Sessions
 from thane.redaction import Redactor
-from thane.storage import conversation_list, conversation_rows, prompt_rows, run_rows, search_rows, session_rows
+from thane.storage import (
+    conversation_list,
+    conversation_rows,
+    prompt_rows,
+    run_rows,
+    search_rows,
+    session_rows,
+    sweep_rows,
+)
 from thane.storage.database import Database
 from thane.storage.latest import Latest
 
+_WORDS = 100
+"""Words, for misspelt ones to be found by, that are looked at together when a conversation is deleted: about 10 ms."""
 _SWEPT = 10_000
 """Pieces of prompts that are swept when a conversation is deleted; retention sweeps what is left."""
 
@@ -193,13 +204,19 @@ class Archive:
     async def delete(self, conversation_id: str) -> bool:
         """Delete a conversation with its messages and runs; what it cost stays. False when there is none."""
 
+        said: set[str] = set()
+
         def delete(connection: sqlite3.Connection) -> bool:
+            for row in conversation_rows.list_messages(connection, conversation_id):
+                said.update(words_of(rows.message_record(row).message.content))
             was_there = conversation_list.delete_conversation(connection, conversation_id)
             prompt_rows.sweep_unused(connection, _SWEPT)  # what its prompts alone had
             return was_there
 
         was_there = await self._database.write(delete)
         self.sessions.forget(conversation_id)
+        for some in itertools.batched(sorted(said), _WORDS, strict=False):  # a few at a time: turns get in between
+            await self._database.write(lambda connection, some=some: sweep_rows.forget_words(connection, some))
         return was_there
 
     async def count_conversations(self) -> int:

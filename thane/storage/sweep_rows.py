@@ -124,6 +124,16 @@ def unsaid_words(connection: sqlite3.Connection, after: int, most: int) -> tuple
     return unsaid, words[-1][0] if words else 0
 
 
+def forget_words(connection: sqlite3.Connection, words: Collection[str]) -> int:
+    """Delete those of these words that nobody says any more."""
+    numbers = [
+        number
+        for word in words
+        for (number,) in connection.execute("select number from words where word = ?", (word,)).fetchall()
+    ]
+    return delete_words(connection, numbers)
+
+
 def delete_words(connection: sqlite3.Connection, numbers: Collection[int]) -> int:
     """Delete those of these words that nobody has said meanwhile."""
     said = "select 1 from messages_words where messages_words match ? limit 1"

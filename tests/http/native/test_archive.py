@@ -138,6 +138,7 @@ async def test_sessions_are_listed_read_and_exported(tmp_path: Path) -> None:
         whole = await s.get(f"/v1/archive/sessions/{id_}")
         assert ["user", "assistant"] == [each["role"] for each in whole["transcript"]]
         assert ["HassTurnOff"] == [each["tool_name"] for each in whole["tool_calls"]]
+        assert whole["transcript"][1]["id"] == whole["tool_calls"][0]["message_id"]
         (step,) = whole["iterations"]
         assert ("small", 1, 30, 1, 500, "tool_calls") == (
             *(step["model"], step["iteration_index"], step["input_tokens"], step["tool_call_count"]),

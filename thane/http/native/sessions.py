@@ -101,10 +101,11 @@ async def _known(archive: Archive, session_id: str) -> SessionRecord:
 async def _whole(archive: Archive, session: SessionRecord) -> dict[str, Any]:
     said, calls = await archive.sessions.messages(session.id), await archive.sessions.tool_calls(session.id)
     steps = await archive.sessions.steps(session.id)
+    answers = {each.run_id: each.id for each in said if each.message.role == "assistant"}
     return {
         "session": _session(session),
         "transcript": [message(each) for each in said],
-        "tool_calls": [tool_call(each) for each in calls],
+        "tool_calls": [tool_call(each) | {"message_id": answers.get(each.run_id, "")} for each in calls],
         "iterations": [
             iteration(run_id, step, sum((each.run_id, each.step) == (run_id, step.step) for each in calls))
             for run_id, step in steps

@@ -69,10 +69,14 @@ class ModelIteration(Shape):
     break_reason: Annotated[str, about("How it ended: `stop`, `tool_calls`, `length`, `failed`, …")]
 
 
+class SessionToolCall(ToolCallMade):
+    message_id: Annotated[str, about("The answer that was made of it; empty where there is none.")] = ""
+
+
 class SessionWhole(Shape):
     session: Session
     transcript: tuple[SaidMessage, ...]
-    tool_calls: tuple[ToolCallMade, ...]
+    tool_calls: tuple[SessionToolCall, ...]
     iterations: Annotated[tuple[ModelIteration, ...], about("Each call of a model, in order.")]
 
 
