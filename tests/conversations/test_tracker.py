@@ -45,6 +45,23 @@ async def test_the_answer_is_stored_before_the_client_is_told_that_it_is_complet
         assert ("", first.key, 0, 1) == (first.parent_key, second.parent_key, first.position, second.position)
 
 
+@pytest.mark.parametrize("many", [3, 2500])
+async def test_an_answer_that_is_held_comes_with_its_end(autojump_clock: MockClock, many: int) -> None:
+    async def chatter(_turn: Turn, context: RunContext, send: Send) -> RunFinished:
+        for _ in range(many):
+            await trio.lowlevel.checkpoint()
+            await send((Text("x"),))
+        return finished(context, "x" * many)
+
+    async with rooms(chatter) as house, house.conversations.open(turn("hello")) as opened:
+        opened.hold()
+        batches = [batch async for batch in opened.batches]
+    texts = [event for batch in batches for event in batch if isinstance(event, Text)]
+    assert many == len(texts)
+    assert isinstance(batches[-1][-1], RunFinished)
+    assert many // 1000 + 1 == len(batches)
+
+
 async def test_an_answer_that_cannot_be_stored_fails_the_turn(autojump_clock: MockClock) -> None:
     async with rooms() as house:
         house.archive.fails = True

@@ -8,11 +8,13 @@ import trio
 
 from thane.conversations.lookup import Place
 from thane.conversations.recorder import Recorder
-from thane.turn import Batch, Turn
+from thane.turn import AgentEvent, Batch, Turn
 
 if TYPE_CHECKING:
     from thane.conversations.conversation import Conversation
     from thane.conversations.delegation import Handed
+
+_HELD_EVENTS = 1000
 
 
 class Ticket:
@@ -45,6 +47,7 @@ class Ticket:
         self.left_early = False
         """The client was gone before it had the whole answer, as far as can be known."""
         self.reply, self.batches = trio.open_memory_channel[Batch](reply_batches)
+        self._held: list[AgentEvent] | None = None
 
     @property
     def run_id(self) -> str:
@@ -59,6 +62,15 @@ class Ticket:
         self.cancelled_by = self.cancelled_by or by
         self.scope.cancel(by)
 
+    def hold(self) -> None:
+        """Hand the answer over with its end: a client that is given it whole need not be woken for its pieces."""
+        self._held = []
+
+    def closing(self, final: AgentEvent) -> Batch:
+        """The last batch: a run's last event, behind what was held."""
+        held, self._held = self._held or (), None
+        return (*held, final)
+
     async def send(self, batch: Batch) -> None:
         """Hand a batch to the client's task; waits while the client is slow.
 
@@ -67,6 +79,11 @@ class Ticket:
         """
         self.recorder.observe(batch)
         self.began = True
+        if self._held is not None:
+            self._held += batch
+            if len(self._held) < _HELD_EVENTS:
+                return
+            batch, self._held = tuple(self._held), []
         try:
             try:
                 self.reply.send_nowait(batch)

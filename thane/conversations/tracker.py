@@ -53,13 +53,15 @@ _DRAINING_RETRY_SECONDS = 5.0
 
 
 class OpenTurn(msgspec.Struct, frozen=True):
-    """A turn that was accepted. `batches` ends after `RunFinished` or `RunFailed`."""
+    """A turn that was accepted. `batches` ends after `RunFinished` or `RunFailed`. `hold` has all of them come with the
+    end, for who has no use for pieces."""
 
     run_id: str
     conversation_id: str
     loop_id: str
     profile: str
     batches: trio.MemoryReceiveChannel[Batch]
+    hold: Callable[[], None] = lambda: None
 
 
 class ConversationsStatistics(msgspec.Struct, frozen=True):
@@ -153,7 +155,9 @@ class Conversations:
         ticket = await self._accept(turn, within)
         facts, finished = ticket.recorder.facts, False
         try:
-            yield OpenTurn(facts.run_id, facts.conversation_id, facts.loop_id, facts.profile, ticket.batches)
+            yield OpenTurn(
+                facts.run_id, facts.conversation_id, facts.loop_id, facts.profile, ticket.batches, ticket.hold
+            )
             finished = ticket.phase == "ended" and not ticket.batches.statistics().current_buffer_used
         finally:
             ticket.batches.close()

@@ -18,7 +18,7 @@ from thane.conversations.recorder import Recorder
 from thane.conversations.run_facts import RunFacts
 from thane.conversations.ticket import Ticket
 from thane.memory.records import RunRecord, SentPrompt
-from thane.turn import Turn
+from thane.turn import Batch, Turn
 
 _log = structlog.get_logger("thane.conversations")
 
@@ -99,20 +99,21 @@ class UnderWay:
 
     def deliver(self, ticket: Ticket, final: Final) -> None:
         """Hand over a run's last event. To a client that has not read so far it comes later, by a task of its own."""
+        last = ticket.closing(final)
         try:
-            ticket.reply.send_nowait((final,))
+            ticket.reply.send_nowait(last)
         except trio.WouldBlock:
-            self._nursery.start_soon(self._deliver_late, ticket, final, name=f"deliver {ticket.run_id}")
+            self._nursery.start_soon(self._deliver_late, ticket, last, name=f"deliver {ticket.run_id}")
             return
         except trio.BrokenResourceError:
             pass
         ticket.reply.close()
         self.forget(ticket)
 
-    async def _deliver_late(self, ticket: Ticket, final: Final) -> None:
+    async def _deliver_late(self, ticket: Ticket, last: Batch) -> None:
         try:
             with ticket.reply:
-                await ticket.reply.send((final,))
+                await ticket.reply.send(last)
         except trio.BrokenResourceError:
             _log.debug("a client left before the end of its answer", run_id=ticket.run_id)
         finally:

@@ -134,6 +134,8 @@ class _Answer:
                 yield self.encoder.feed((refused,))  # noqa: ASYNC119 `stream` and `aclosing` close this generator
                 return
             self.run_id = run.run_id
+            if not self._chat.stream:
+                run.hold()
             become_run(run.run_id)
             self.encoder = self._encoder(run.run_id, run.conversation_id)
             raises = not self._says_refusals
