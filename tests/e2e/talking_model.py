@@ -157,10 +157,25 @@ def talking_model() -> Generator[TalkingModel]:
 
 @dataclass
 class Relay:
-    """Passes bytes on. `left_at` has the time of each end that a client has made of its connection."""
+    """Passes bytes on, but while it is broken. `left_at` has the time of each end that a client has made of its
+    connection."""
 
     url: str = ""
     left_at: list[float] = field(default_factory=list[float])
+    is_broken: bool = False
+    clients: list[socket.socket] = field(default_factory=list[socket.socket])
+
+    @contextmanager
+    def broken(self) -> Generator[None]:
+        """Cut every connection, and take no new one until the end."""
+        self.is_broken = True
+        while self.clients:
+            with suppress(OSError):
+                self.clients.pop().shutdown(socket.SHUT_RDWR)
+        try:
+            yield
+        finally:
+            self.is_broken = False
 
 
 @contextmanager
@@ -187,11 +202,15 @@ def relay(to: str) -> Generator[Relay]:
                 client, _ = listener.accept()
             except OSError:
                 return
+            if made.is_broken:
+                client.close()
+                continue
             try:
                 server = socket.create_connection((host, int(port)))
             except OSError:  # the program has ended before its clients
                 client.close()
                 continue
+            made.clients.append(client)
             ended = set[bool]()
             for source, target, is_client in ((client, server, True), (server, client, False)):
                 kwargs = {"is_client": is_client}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from tests.e2e import home_assistant, program
 from tests.e2e.home_assistant import HomeAssistant, speech
 from tests.e2e.installed import ROOT
 from tests.e2e.program import Program
-from tests.e2e.talking_model import MODEL, TalkingModel, talking_model
+from tests.e2e.talking_model import MODEL, Relay, TalkingModel, relay, talking_model
 
 pytestmark = pytest.mark.e2e
 
@@ -24,6 +25,7 @@ OPENING = "Tell me something about the sea"
 class World:
     model: TalkingModel
     thane: Program
+    link: Relay
     home: HomeAssistant
     entry: str
 
@@ -40,15 +42,16 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         model = stack.enter_context(talking_model())
         settings = {"models": {"default": MODEL, "ollama_url": model.url}}
         thane = stack.enter_context(program.running(folder / "thane", settings))
+        link = stack.enter_context(relay(thane.ollama))
         home = stack.enter_context(home_assistant.running(folder / "home"))
-        entry = home.add_ollama(thane.ollama)
+        entry = home.add_ollama(link.url)
         home.add_agent(entry, name="Thane", model="thane:latest", llm_hass_api=["assist"])
         home.add_agent(entry, name="Forgetful", model="thane:latest", llm_hass_api=["assist"], max_history=1)
         home.add_agent(entry, name="Chatty", model="thane:latest")
         marked = {"model": "thane:latest", "prompt": f"Be kind.\n{documented_marker()}"}
         home.add_agent(entry, name="Marked", llm_hass_api=["assist"], **marked)
         home.add_agent(entry, name="Restless", **marked)  # its prompt, and so its key, is a new one each turn
-        yield World(model, thane, home, entry)
+        yield World(model, thane, link, home, entry)
 
 
 def documented_marker() -> str:
@@ -149,6 +152,39 @@ def test_after_an_error_the_conversation_goes_on(world: World, agent: str) -> No
     assert before + 1 == len(world.conversations())
     last = world.conversations()[-1]
     assert ["Describe a wave to me", "And how do they shatter", "Then describe the tide"] == said(last, "user")
+
+
+@pytest.mark.parametrize("agent", ["Thane", "Chatty"])
+def test_after_a_broken_link_the_conversation_goes_on(world: World, agent: str) -> None:
+    before = len(world.conversations())
+    entity = world.home.agent(agent)
+    first = world.home.say(entity, "Tell me of the anchor")
+    with world.link.broken(), pytest.raises(AssertionError, match=": 500 "):  # Home Assistant has no words for it
+        world.home.say(entity, "And of its chain", first["conversation_id"])
+    after = world.home.say(entity, "Then of the rope", first["conversation_id"])
+    assert speech(after).startswith("Answer ")
+    assert before + 1 == len(world.conversations())
+    asked = said(world.conversations()[-1], "user")
+    assert ("Tell me of the anchor", "Then of the rope") == (asked[0], asked[-1])
+
+
+@pytest.mark.parametrize("agent", ["Thane", "Chatty"])
+def test_after_a_stop_at_the_dashboard_the_conversation_goes_on(world: World, agent: str) -> None:
+    before = len(world.conversations())
+    entity = world.home.agent(agent)
+    first = world.home.say(entity, "Tell me of the harbour")
+    with ThreadPoolExecutor(1) as pool:
+        story = pool.submit(world.home.say, entity, "And now a long story of it", first["conversation_id"])
+        (run,) = program.wait_until("the story is told", lambda: world.thane.get("/v1/runs")["running"])
+        program.wait_until("it goes on", lambda: "word5" in world.model.turns[-1].answer)
+        program.fetch(f"{world.thane.native}/v1/runs/{run['run_id']}", method="DELETE")
+        assert story.result(30)
+    after = world.home.say(entity, "Then of the lighthouse", first["conversation_id"])
+    assert speech(after).startswith("Answer ")
+    assert before + 1 == len(world.conversations())
+    last = world.conversations()[-1]
+    assert ["Tell me of the harbour", "And now a long story of it", "Then of the lighthouse"] == said(last, "user")
+    assert 1 == len(last["branches"])
 
 
 def test_an_ai_task_gets_bare_json_of_its_structure(world: World) -> None:
