@@ -25,14 +25,18 @@ def _install(venv: Path, pins: Path) -> None:
 
 
 @contextmanager
-def running(folder: Path) -> Generator[str]:
-    """URL of a llama.cpp server that has the model `MODEL`: random weights, 65,536 tokens of context."""
+def running(folder: Path, *, embedding: bool = False) -> Generator[str]:
+    """URL of a llama.cpp server that has the model `MODEL`: random weights, 65,536 tokens of context.
+
+    With `embedding` it is for embeddings, and has 512 tokens.
+    """
     python, port = str(environment("llama-cpp", _install) / "bin/python"), free_port()
     folder.mkdir(parents=True, exist_ok=True)
     path, log = folder / "tiny.gguf", folder / "llama-cpp.log"
     subprocess.run([python, str(Path(__file__).with_name("tiny_gguf.py")), str(path)], check=True)
     command = [python, "-m", "llama_cpp.server", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--model", str(path), "--model_alias", MODEL, "--n_ctx", "65536", "--interrupt_requests", "false"]
+    context = ["--n_ctx", "512", "--embedding", "true"] if embedding else ["--n_ctx", "65536"]
+    command += ["--model", str(path), "--model_alias", MODEL, *context, "--interrupt_requests", "false"]
     with log.open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, cwd=folder)
     url = f"http://127.0.0.1:{port}/v1"

@@ -119,3 +119,28 @@ def test_a_prompt_that_is_too_long_is_an_error_and_no_answer(thane: Program) -> 
         fetch(f"{thane.native}/v1/chat/completions", body("word " * 20_000, 5))
     told = json.loads(caught.value.read())["error"]["message"]
     assert told.startswith("The model server")  # this one begins to stream, then ends without a word of why
+
+
+def test_embeddings_are_made_and_counted_at_both_doors(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with llama_cpp.running(tmp_path_factory.mktemp("embedding"), embedding=True) as url:
+        direct = fetch(f"{url}/embeddings", {"model": llama_cpp.MODEL, "input": ["one", "a longer text"]})
+        settings = {
+            "models": {"providers": [{"name": "llama", "type": "openai", "url": url}]},
+            "embeddings": {"enabled": True, "model": llama_cpp.MODEL, "provider": "llama"},
+            "demo": {"enabled": False},
+        }
+        with running(tmp_path_factory.mktemp("thane"), settings) as program:
+            asked = {"model": "thane", "input": ["one", "a longer text"]}
+            ours = fetch(f"{program.native}/v1/embeddings", asked)
+            ollamas = fetch(f"{program.ollama}/api/embed", asked)
+            usage = program.get("/v1/telemetry/usage?group_by=role")
+    for index, vector in enumerate(ollamas["embeddings"]):
+        assert pytest.approx(ours["data"][index]["embedding"], abs=1e-6) == vector
+        assert pytest.approx(1) == sum(each * each for each in vector)
+        told = direct["data"][index]["embedding"]
+        length = sum(each * each for each in told) ** 0.5
+        assert pytest.approx([each / length for each in told], abs=1e-4) == vector
+    (group,) = usage["groups"]
+    assert ("embedding", 2, 2 * direct["usage"]["prompt_tokens"]) == (
+        *(group[name] for name in ("role", "requests", "input_tokens")),
+    )

@@ -96,6 +96,15 @@ def test_what_is_no_embedding_is_refused(body: bytes) -> None:
         openai_embeddings.decode(body, REQUEST)
 
 
+def test_vectors_of_tokens_are_told_as_what_they_are() -> None:
+    body = b'{"data":[{"embedding":[[1,2],[3,4]],"index":0}]}'
+    with pytest.raises(msgspec.DecodeError):
+        openai_embeddings.decode(body, EmbedRequest("m", ("a",)))
+    assert "a vector for each token, and none for a text: “m” is no embedding" in openai_embeddings.problem(body, "m")
+    for other in (b"{}", b'{"data":[]}'):
+        assert "something that is no embedding" in openai_embeddings.problem(other, "m")
+
+
 def test_a_count_that_is_only_told_in_all_is_taken() -> None:
     body = b'{"data":[{"embedding":[1,0],"index":0}],"usage":{"total_tokens":9}}'
     assert 9 == openai_embeddings.decode(body, EmbedRequest("m", ("a",))).tokens

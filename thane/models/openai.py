@@ -117,7 +117,7 @@ class OpenAIProvider:
         try:
             return openai_embeddings.decode(body, request)
         except msgspec.DecodeError as error:
-            text = "The model server sent something that is no embedding."
+            text = openai_embeddings.problem(body, request.model)
             raise self._server.failures.error(text, temporary=False) from error
 
     def _describe(self, entry: _Entry) -> ModelInfo:

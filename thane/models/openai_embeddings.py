@@ -29,6 +29,14 @@ class _Answer(msgspec.Struct):
     usage: _Usage | None = None
 
 
+class _Tokens(msgspec.Struct):
+    embedding: tuple[tuple[float, ...], ...]
+
+
+class _ByToken(msgspec.Struct):
+    data: list[_Tokens]
+
+
 def encode(request: EmbedRequest) -> bytes:
     """The body of the request."""
     body: JSON = {"model": request.model, "input": request.texts, "encoding_format": "float"}
@@ -44,3 +52,14 @@ def decode(body: bytes, request: EmbedRequest) -> Embeddings:
         raise msgspec.ValidationError(f"{len(vectors)} vectors for {len(request.texts)} texts")
     usage = told.usage or _Usage()
     return Embeddings(vectors, tokens=max(usage.prompt_tokens or usage.total_tokens or 0, 0))
+
+
+def problem(body: bytes, model: str) -> str:
+    """What is wrong with an answer that `decode` cannot read, for a person."""
+    try:
+        by_token = bool(msgspec.json.decode(body, type=_ByToken).data)
+    except msgspec.DecodeError:
+        by_token = False
+    if not by_token:
+        return "The model server sent something that is no embedding."
+    return f"The model server gives a vector for each token, and none for a text: “{model}” is no embedding model."
