@@ -1,4 +1,4 @@
-"""A program that stores turns, facts and checkpoints and publishes events until it is killed.
+"""A program that stores turns, facts and checkpoints, publishes events and sweeps until it is killed.
 
 It says what is confirmed, a line each.
 """
@@ -9,11 +9,13 @@ import random
 import sys
 from pathlib import Path
 
+import msgspec
 import trio
 
 from tests.memory.samples import AT, conversation, run, said
 from thane.clock import SystemClock
 from thane.config.money import Budgets
+from thane.config.settings import Archive as ArchiveLimits
 from thane.config.settings import Events, Storage
 from thane.events.bus import EventBus
 from thane.events.event import NoEvents
@@ -23,6 +25,7 @@ from thane.ledger.entry import LedgerEntry
 from thane.ledger.ledger import open_ledger
 from thane.ledger.pricing import PriceList
 from thane.memory.archive import Archive
+from thane.memory.archive_retention import DAY, ArchiveRetention
 from thane.memory.fact import NewFact
 from thane.memory.facts import Facts
 from thane.memory.records import RunRecord, ToolCallRecord
@@ -32,6 +35,13 @@ from thane.turn import Usage
 CALLS = 2
 """Of a model and of a tool, in each run."""
 CLIENTS = 8
+
+
+class Standing:
+    """A clock that stands at the time of the turns."""
+
+    def time(self) -> float:
+        return AT
 
 
 def say(line: str) -> None:
@@ -88,10 +98,32 @@ async def main(path: Path, name: str) -> None:
                 say(f"checkpoint {made.id}")
                 await archive.checkpoints.prune(3, triggers=("periodic",))
 
+        async def sweep() -> None:
+            """What was said long ago goes, a little at a time."""
+            sweeping = ArchiveRetention(
+                database,
+                ArchiveLimits(keep_days=50),
+                Storage(spare_bytes=0),
+                Standing(),
+                checkpoints=archive.checkpoints,
+                own_triggers=(),
+                live=frozenset,
+                batch=3,
+            )
+            for number in range(1_000_000):
+                for each in range(4):
+                    run_id = f"{name}-old-{number}x{each}"
+                    ended = ended_run(run_id, f"c_{name}-old")
+                    new = said(ended, run_id, word_of(run_id))
+                    long_ago = [msgspec.structs.replace(message, at=AT - 100 * DAY) for message in new]
+                    await archive.run_ended(conversation(ended.conversation_id), ended, long_ago)
+                await sweeping.sweep()
+
         async with trio.open_nursery() as nursery:
             for client in range(CLIENTS):
                 nursery.start_soon(talk, client)
             nursery.start_soon(note_states)
+            nursery.start_soon(sweep)
 
 
 if __name__ == "__main__":
