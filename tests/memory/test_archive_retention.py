@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import sqlite3
 from collections.abc import AsyncGenerator, Collection
@@ -16,7 +17,10 @@ from tests.memory.samples import conversation, run, said
 from tests.storage.test_killing import integrity
 from thane.config.settings import Archive as ArchiveLimits
 from thane.config.settings import Runs, Storage
+from thane.events.encoding import encode_block
+from thane.events.event import Event
 from thane.ids import Ids
+from thane.memory import archive_retention
 from thane.memory.archive import Archive
 from thane.memory.archive_retention import DAY, ArchiveRetention, ArchiveSwept
 from thane.memory.fact import NewFact
@@ -24,6 +28,7 @@ from thane.memory.facts import Facts
 from thane.memory.records import RunRecord, ToolCallRecord
 from thane.memory.retention import Retention
 from thane.memory.search import Wanted
+from thane.storage import event_rows, log_rows
 from thane.storage.database import Database, open_database
 from thane.storage.file_size import file_size
 from thane.testing.clock import TrioClock
@@ -233,6 +238,52 @@ async def test_checkpoints_are_no_older_than_what_is_kept(database: Database) ->
     swept = await sweeper(database, keep_days=10, clock=later).sweep()
     assert 1 == swept.checkpoints
     assert ["periodic", "manual"] == [each.trigger for each in await archive_of(database).checkpoints.list()]
+
+
+def block(at: float, number: int) -> bytes:
+    return encode_block([Event(2 * number + n, at, "agent", "said", {"text": f"event {number}"}) for n in (1, 2)])
+
+
+async def keep_events(database: Database, *days: float) -> None:
+    """Blocks of two events each, so long ago."""
+    now = TrioClock().time()
+    for number, ago in enumerate(days):
+        body = block(now - ago * DAY, number)
+        await database.write(lambda c, n=number, body=body: event_rows.add_block(c, 2 * n + 2, 2, body))
+
+
+async def test_events_tell_of_nothing_that_is_older_than_what_is_kept(database: Database) -> None:
+    await keep_events(database, 40, 30, 20, 5, 1)
+    swept = await sweeper(database, keep_days=10).sweep()
+    assert 6 == swept.events
+    kept = await database.read(lambda c: c.execute("select cast(body as text) from event_blocks").fetchall())
+    assert ["event 3", "event 4"] == [json.loads(body)[0]["data"]["text"] for (body,) in kept]
+
+
+async def test_events_and_log_lines_make_room_before_what_was_said(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive_retention, "_KEPT", 4)
+    await keep_events(database, *range(50, 30, -1))
+    line = (TrioClock().time(), 20, "agent", "said", "", "", "", "", "", "{}", "x.py", 1)
+    await database.write(lambda c: log_rows.add(c, [line] * 10))
+    await talk(database, "c_1", days=1)
+    swept = await sweeper(database, max_bytes=1).sweep()
+    assert (36, 6, 0) == (swept.events, swept.log_lines, swept.sessions)
+    assert [2, 4] == await count(database, "event_blocks", "log_lines")
+
+
+async def test_nothing_goes_for_the_room_that_deleted_words_take_in_the_index(database: Database) -> None:
+    """Until the index is written together, what was said in it takes room twice."""
+    words = [f"word{number:x}" for number in range(4000)]
+    for number in range(60):
+        text = " ".join(NOISE.choices(words, k=1500))
+        await talk(database, f"c_{number:02}", days=100 - number, text=text)
+    size = await database.read(file_size)
+    most = size.used - size.used // 8
+    swept = await sweeper(database, max_bytes=most, batch=50).sweep()
+    assert most * 0.93 < swept.used_bytes <= most
+    assert swept.sessions < 12
 
 
 async def test_the_branch_tells_what_went_and_counts_it(database: Database) -> None:

@@ -137,8 +137,8 @@ KINDS: dict[Source, dict[str, str]] = {
         "branch_restarted": "A branch runs again: branch, restarts",
         "runs_swept": ("Old runs or prompts were deleted, by the limits of `runs`: runs, prompts, pieces, kept_bytes"),
         "archive_swept": (
-            "Sessions were deleted, by `archive.keep_days` or `storage.max_bytes`: sessions, conversations, messages, "
-            "runs, prompts, checkpoints, freed_bytes, given_back, used_bytes, file_bytes"
+            "What is old was deleted, by `archive.keep_days` or `storage.max_bytes`: sessions, conversations, "
+            "messages, runs, prompts, checkpoints, events, log_lines, freed_bytes, given_back, used_bytes, file_bytes"
         ),
         "request_refused": "A request was refused at the door: listener, reason, status, path",
     },

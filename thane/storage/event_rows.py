@@ -65,3 +65,33 @@ def first_block(connection: sqlite3.Connection) -> bytes | None:
     """The body of the oldest block."""
     row = connection.execute("select body from event_blocks order by last_seq limit 1").fetchone()
     return None if row is None else row[0]
+
+
+_OLD = "select ordinal, json_array_length(cast(body as text)) from event_blocks where"
+
+
+def delete_blocks_before(connection: sqlite3.Connection, before: float, most: int) -> int:
+    """Of the oldest `most` blocks, delete those whose last event is from before `before`; how many events they had."""
+    return _delete(
+        connection,
+        f"""
+        {_OLD} ordinal in (select ordinal from event_blocks order by ordinal limit ?)
+            and json_extract(cast(body as text), '$[#-1].ts') < ?
+        """,  # noqa: S608 - only text from above
+        (most, before),
+    )
+
+
+def delete_oldest_blocks(connection: sqlite3.Connection, keep: int, most: int) -> int:
+    """Delete up to `most` of the oldest blocks, but none of the newest `keep` events; how many events were there."""
+    return _delete(
+        connection,
+        f"{_OLD} ordinal <= (select max(ordinal) from event_blocks) - ? order by ordinal limit ?",  # noqa: S608 - only text from above
+        (keep, most),
+    )
+
+
+def _delete(connection: sqlite3.Connection, chosen: str, values: tuple[float, ...]) -> int:
+    found = connection.execute(chosen, values).fetchall()
+    connection.executemany("delete from event_blocks where ordinal = ?", [(ordinal,) for ordinal, _ in found])
+    return sum(events for _, events in found)

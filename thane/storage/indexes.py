@@ -35,3 +35,17 @@ def mend_indexes(connection: sqlite3.Connection) -> tuple[str, ...]:
             connection.execute(f"insert into {name} ({name}) values ('rebuild')")  # noqa: S608 - of the schema
             mended.append(name)
     return tuple(mended)
+
+
+def merge_indexes(connection: sqlite3.Connection, pages: int) -> bool:
+    """Write about `pages` pages of each index together, so that what was deleted takes no room; whether there is more.
+
+    With a number below 0 it is begun, with one above 0 it is gone on with:
+    https://www.sqlite.org/fts5.html#the_merge_command, which also says how it is seen that nothing is left.
+    """
+    more = False
+    for name in full_text_tables(connection):
+        before = connection.total_changes
+        connection.execute(f"insert into {name} ({name}, rank) values ('merge', ?)", (pages,))  # noqa: S608 - of the schema
+        more = more or connection.total_changes - before >= 2
+    return more

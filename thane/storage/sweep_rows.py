@@ -111,6 +111,10 @@ def _delete_runs(connection: sqlite3.Connection, run_ids: Collection[str]) -> in
     return len(found)
 
 
+def count_messages(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("select coalesce(sum(count), 0) from message_counts").fetchone()[0])
+
+
 def unsaid_words(connection: sqlite3.Connection, after: int, most: int) -> tuple[list[int], int]:
     """Of the `most` words behind number `after`, those that nobody says any more; and the last number looked at, or 0.
 
