@@ -184,6 +184,19 @@ async def test_a_blob_that_is_gone_is_stored_again(tmp_path: Path) -> None:
         assert all(part.state is not None for part in await w.checkpoints.parts(again.id))
 
 
+async def test_a_damaged_blob_is_stored_again_when_a_person_makes_a_checkpoint(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await w.say("c_1", "one")
+        first = await w.checkpoints.create("manual")
+        await w.sql("update checkpoint_blobs set body = x'00'")
+        second = await w.checkpoints.create("manual", check=True)
+        for made in (first, second):
+            assert all(part.state is not None for part in await w.checkpoints.parts(made.id))
+        await w.sql("update checkpoint_blobs set body = x'00'")
+        _, before = await w.checkpoints.restore(first.id)
+        assert all(part.state is not None for part in await w.checkpoints.parts(before.id))
+
+
 async def test_an_unknown_checkpoint_is_an_error(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         assert await w.checkpoints.get("none") is None

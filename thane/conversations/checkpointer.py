@@ -86,7 +86,7 @@ class Checkpointer:
         """Make one now. Raises DependencyError when the disk fails."""
         async with self._turn:
             self._newest = await self._checkpoints.newest_message()
-            record = await self._checkpoints.create(trigger, note)
+            record = await self._checkpoints.create(trigger, note, check=trigger not in OWN_TRIGGERS)
             if trigger in OWN_TRIGGERS:
                 await self._checkpoints.prune(self._settings.keep, triggers=OWN_TRIGGERS)
         self._tell(record)

@@ -157,10 +157,14 @@ class Checkpoints:
         self._restored = restored
         self._kinds = dict(kinds or {CONVERSATION: CONVERSATIONS, "fact": FACTS})
 
-    async def create(self, trigger: str, note: str = "") -> CheckpointRecord:
-        """Note the state as it is now: of one moment, whatever is being said meanwhile."""
+    async def create(self, trigger: str, note: str = "", *, check: bool = False) -> CheckpointRecord:
+        """Note the state as it is now: of one moment, whatever is being said meanwhile.
+
+        With `check`, what it shares with the last one is looked at, and stored anew where it is damaged.
+        """
         head = _Head(self._ids.uuid7(), self._clock.time(), trigger, note)
-        contents = await self._database.read(self._gather)  # no turn waits while much is read and packed
+        # A read: no turn waits while much is read and packed.
+        contents = await self._database.read(lambda connection: self._gather(connection, check=check))
 
         def write(connection: sqlite3.Connection) -> CheckpointRecord:
             if all(checkpoint_rows.has_blob(connection, hash_) for hash_ in contents.missing()):
@@ -180,8 +184,10 @@ class Checkpoints:
         contents.close()
         return done
 
-    def _gather(self, connection: sqlite3.Connection) -> _Contents:
+    def _gather(self, connection: sqlite3.Connection, *, check: bool = False) -> _Contents:
         """Everything as it is now; only what has changed since the last checkpoint is read and packed.
+
+        With `check`, also that of which the blob is damaged: it is stored anew, for the older ones too.
 
         One part at a time, so that a large archive takes no more memory than a small one.
         """
@@ -192,7 +198,7 @@ class Checkpoints:
             for kind, how in self._kinds.items():
                 for name, stamp in how.stamps(connection):
                     known = checkpoint_rows.kept_part(connection, before, kind, name)
-                    if known is None or known[3] != stamp:
+                    if known is None or known[3] != stamp or (check and not _is_whole(connection, known[2])):
                         contents.pack(kind, how, name, how.read(connection, name), stamp)
                     else:
                         contents.parts.add(known)
@@ -281,7 +287,7 @@ class Checkpoints:
             if checkpoint_rows.find_checkpoint(connection, checkpoint_id) is None:
                 raise unknown()
             difference = self._compare(connection, checkpoint_id, only)
-            with closing(self._gather(connection)) as contents:
+            with closing(self._gather(connection, check=True)) as contents:
                 before = _store(connection, head, contents)
             hashes = {
                 (kind, name): hash_ for kind, name, hash_, _, _ in checkpoint_rows.parts(connection, checkpoint_id)
@@ -311,6 +317,10 @@ class Checkpoints:
             if part.kind in self._kinds and part.state is not None:
                 contents.pack(part.kind, self._kinds[part.kind], part.name, part.state)
         return await self._write(lambda connection: _store(connection, head, contents), contents)
+
+
+def _is_whole(connection: sqlite3.Connection, hash_: str) -> bool:
+    return unpacked(hash_, checkpoint_rows.blob(connection, hash_)) is not None
 
 
 def unknown() -> ClientError:

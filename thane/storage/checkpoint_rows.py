@@ -39,7 +39,7 @@ def add_checkpoint(
     How much all its blobs take, which is kept as its `byte_size` in place of that of the row.
     """
     connection.execute(insert("checkpoints", CHECKPOINT_COLUMNS), row)
-    connection.executemany("insert or ignore into checkpoint_blobs values (?, ?)", blobs)
+    connection.executemany("insert or replace into checkpoint_blobs values (?, ?)", blobs)  # one there may be damaged
     connection.executemany(
         "insert into checkpoint_parts values (?, ?, ?, ?, ?, ?)", ((row[0], *part) for part in parts)
     )
