@@ -190,7 +190,7 @@ def test_no_proxy_is_to_hold_a_stream_back(doors: Doors, door: str, name: str) -
 @pytest.mark.script
 @pytest.mark.parametrize(("door", "name"), SSE)
 def test_a_silent_model_does_not_make_a_stream_silent(doors: Doors, door: str, name: str) -> None:
-    answer = streamed(doors, door, name, ["wait", PING_SECONDS * 2.5], ["say", ["Late."]])
+    answer = streamed(doors, door, name, ["wait", PING_SECONDS * 3.5], ["say", ["Late."]])
     beat = "event: ping\n" if name == "messages" else ": ping\n"
     assert answer.text.count(beat) >= 2
     assert "Late." in answer.text
@@ -199,7 +199,7 @@ def test_a_silent_model_does_not_make_a_stream_silent(doors: Doors, door: str, n
 
 @pytest.mark.script
 def test_ollamas_lines_have_no_heartbeats(doors: Doors) -> None:
-    body = {"model": "thane", "messages": play(["wait", PING_SECONDS * 2.5], ["say", ["Late."]])}
+    body = {"model": "thane", "messages": play(["wait", PING_SECONDS * 3.5], ["say", ["Late."]])}
     lines = Row("", "/api/chat", body).ask(doors).lines
     assert ["Late.", ""] == [line["message"]["content"] for line in lines]
 
