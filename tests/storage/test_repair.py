@@ -375,8 +375,12 @@ async def test_a_kill_in_the_middle_of_the_swap_leaves_one_of_the_two(
         with pytest.raises(KilledError):
             swap.swap(path, other, kept_as="before")
     assert log.exists() == (step < 3)
+    left_over = [path.with_name(f"thane.db.{name}") for name in ("part", "part-wal", "reading")]
+    for each in left_over:
+        each.touch()
     async with open_database(path, Storage()):
         pass
+    assert not [each for each in left_over if each.exists()]
     now = texts(path)
     assert ({"of the new one"} if step == 3 else set(before.values())) == set(now.values())
 

@@ -12,6 +12,8 @@ import shutil
 from pathlib import Path
 
 SIDE_FILES = ("-wal", "-shm")
+IN_THE_MAKING = ("part", "reading")
+"""Ends of the names of files that a restore or a repair works on, which mean nothing once it was killed."""
 
 
 def swap(database: Path, new: Path, *, kept_as: str) -> Path | None:
@@ -34,7 +36,10 @@ def swap(database: Path, new: Path, *, kept_as: str) -> Path | None:
 
 
 def finish(database: Path) -> bool:
-    """Finish a swap that was cut off by a kill. Whether there was one."""
+    """Finish a swap that was cut off by a kill, and delete what was in the making. Whether there was a swap."""
+    for name in IN_THE_MAKING:
+        for side in ("", *SIDE_FILES):
+            database.with_name(f"{database.name}.{name}{side}").unlink(missing_ok=True)
     wanted = _wanted(database)
     if not wanted.exists():
         return False

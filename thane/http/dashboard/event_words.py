@@ -263,7 +263,7 @@ _SAYINGS: dict[str, Callable[[Data], Line]] = {
                 words.plural(int(d[name]), word)
                 for name, word in (
                     *(("sessions", "old session"), ("messages", "message"), ("runs", "run"), ("prompts", "prompt")),
-                    ("checkpoints", "checkpoint"),
+                    *(("checkpoints", "checkpoint"), ("events", "kept event"), ("log_lines", "log line")),
                 )
                 if d.get(name)
             ),
