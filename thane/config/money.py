@@ -30,11 +30,11 @@ class Budget(Section, frozen=True):
     warn_usd: Level = 0.0
     """US dollars from which on an event warns; 0 never does."""
     stop_usd: Level = 0.0
-    """US dollars from which on no paid model is asked any more; 0 is no limit."""
+    """US dollars from which on no paid model is asked any more (calls under way go on); 0 is no limit."""
     warn_tokens: TokenLevel = 0
     """Tokens, in and out together, from which on an event warns; 0 never does."""
     stop_tokens: TokenLevel = 0
-    """Tokens, in and out together, from which on no model is asked any more; 0 is no limit."""
+    """Tokens, in and out together, from which on no model is asked any more (calls under way go on); 0 is no limit."""
 
 
 class Budgets(Section, frozen=True):

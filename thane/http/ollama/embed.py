@@ -25,7 +25,7 @@ def routes(rooms: Rooms) -> Blueprint:
     @blueprint.post("/api/embed")
     async def vectors() -> Response:
         """A vector of length 1 for each text of `input`, from the model server. One of Thane's own names stands for
-        `embeddings.model`. 501 where no model makes embeddings."""
+        `embeddings.model`. 501 where no model makes embeddings, 429 where a budget forbids it."""
         call = ollama_embed.decode(await read_document(rooms), limits)
         _check_name(rooms, call.model)
         made = await embed(rooms, _request(call))

@@ -22,7 +22,8 @@ def routes(rooms: Rooms) -> Blueprint:
     @blueprint.post("/v1/embeddings")
     async def embeddings() -> Response:
         """OpenAI's embeddings: a vector of length 1 for each text of `input`, as `encoding_format` `float` or `base64`.
-        One of Thane's own names stands for `embeddings.model`. 501 where no model makes embeddings."""
+        One of Thane's own names stands for `embeddings.model`. 501 where no model makes embeddings, 429 where a budget
+        forbids it."""
         call = openai_embeddings.decode(await read_document(rooms), limits)
         made = await embed(rooms, EmbedRequest(call.model, call.texts, dimensions=call.dimensions))
         body = openai_embeddings.encode(call, made.vectors, made.tokens)
