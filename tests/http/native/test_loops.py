@@ -61,7 +61,7 @@ async def test_loops_are_listed_as_a_bare_list_on_both_paths(autojump_clock: Moc
         await web.house.ask(turn("hello"))
         found = await web.get("/v1/loops")
         assert found == await web.get("/api/loops")
-        assert ["owu", "ha", "api", "owu/hello"] == [loop["name"] for loop in found]
+        assert ["api", "ha", "owu", "owu/hello"] == [loop["name"] for loop in found]
         child = found[3]
         assert ("waiting", 1, 1, None, [], "c_") == (
             child["state"],
@@ -86,7 +86,7 @@ async def test_a_loop_is_stopped_with_all_below_it_and_its_conversation_goes_on(
         owu = (await web.get("/v1/loops"))[0]
         answer = await web.ask("DELETE", f"/v1/loops/{owu['id']}", "HX-Request: true")
         assert (200, {"id": owu["id"], "status": "stopped"}) == (answer.status, msgspec.json.decode(answer.body))
-        assert ["ha", "api"] == [loop["name"] for loop in await web.get("/v1/loops")]
+        assert ["api", "ha"] == [loop["name"] for loop in await web.get("/v1/loops")]
         assert ["dashboard"] == [run.cancelled_by for run in web.house.archive.stored.values()]
         web.house.agent.script = Gate()
         web.house.agent.script.open.set()
@@ -107,7 +107,7 @@ async def test_the_stream_begins_with_a_snapshot_and_goes_on_with_what_happens_a
         await web.house.ask(turn("before"))
         async with follow(web) as stream:
             event, loops = await stream.next()
-            assert ("snapshot", ["owu", "ha", "api", "owu/before"]) == (event, [loop["name"] for loop in loops])
+            assert ("snapshot", ["api", "ha", "owu", "owu/before"]) == (event, [loop["name"] for loop in loops])
             await web.house.ask(turn("after"))
             event, data = await stream.next()
             assert ("loop", "loop_started", "owu/after") == (event, data["kind"], data["data"]["loop_name"])

@@ -18,6 +18,7 @@ from thane.http.native.runs import asked_by
 from thane.http.quart_app import stream
 from thane.http.rooms import Rooms
 from thane.loops.registry import LoopRegistry
+from thane.loops.status import LoopStatus
 
 _LOOPS = EventFilter(sources=frozenset({"loop"}))
 _HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
@@ -32,8 +33,8 @@ def routes(rooms: Rooms) -> Blueprint:
     @blueprint.get("/v1/loops")
     @blueprint.get("/api/loops")
     async def statuses() -> Response:
-        """Every living loop, oldest first, as a list."""
-        return answer(loops.statuses())
+        """Every living loop as a list, by name; of two that have the same, the older one first."""
+        return answer(_by_name(loops))
 
     @blueprint.get("/v1/loops/events")
     @blueprint.get("/api/loops/events")
@@ -80,7 +81,12 @@ async def _follow(bus: EventBus, loops: LoopRegistry, ping_seconds: float) -> As
 
 
 def _snapshot(loops: LoopRegistry) -> bytes:
-    return b"event: snapshot\ndata: %b\n\n" % _encode(loops.statuses())
+    return b"event: snapshot\ndata: %b\n\n" % _encode(_by_name(loops))
+
+
+def _by_name(loops: LoopRegistry) -> list[LoopStatus]:
+    """The order of the reference (REFERENCE 4.6)."""
+    return sorted(loops.statuses(), key=lambda status: status.name)
 
 
 def _event(event: Event) -> bytes:
