@@ -83,7 +83,7 @@ async def test_a_loop_is_stopped_with_all_below_it_and_its_conversation_goes_on(
 
         nursery.start_soon(ask)
         await wait_all_tasks_blocked()
-        owu = (await web.get("/v1/loops"))[0]
+        (owu,) = [loop for loop in await web.get("/v1/loops") if loop["name"] == "owu"]
         answer = await web.ask("DELETE", f"/v1/loops/{owu['id']}", "HX-Request: true")
         assert (200, {"id": owu["id"], "status": "stopped"}) == (answer.status, msgspec.json.decode(answer.body))
         assert ["api", "ha"] == [loop["name"] for loop in await web.get("/v1/loops")]
