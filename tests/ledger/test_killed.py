@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 import msgspec
+import pytest
 import trio
 
 from tests.ledger.books import call, open_books
@@ -62,6 +63,10 @@ async def test_a_kill_between_two_steps_loses_no_call(tmp_path: Path) -> None:
                     *(run["state"], run["model"]),
                     *(run["usage"][name] for name in ("input_tokens", "output_tokens", "estimated")),
                 )
+                assert [(1, "tool_calls", 7), (2, "cancelled", 0)] == [
+                    (step["step"], step["finish_reason"], step["usage"]["output_tokens"]) for step in run["steps"]
+                ]
+                assert run["cost_usd"] == pytest.approx(sum(step["cost_usd"] for step in run["steps"]))
                 assert sum(map(float, (spent[0] or 0, spent[1] or 0))) / 1e12 == run["cost_usd"]
                 usage = await thane.told("GET", "/v1/telemetry/usage?group_by=model")
                 assert 2 == usage["totals"]["requests"]

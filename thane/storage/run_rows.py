@@ -37,6 +37,14 @@ _INSERT_RUN = (
     + ", ".join(f"{column} = excluded.{column}" for column in RUN_COLUMNS[1:])
 )
 _INSERT_OPEN_RUN = _INSERT_RUN + " where state in ('queued', 'running')"
+_INTERRUPTED_STEPS = f"""
+    insert or ignore into steps ({", ".join(STEP_COLUMNS)})
+    select run_id, place, place + 1, model, provider, input_tokens, output_tokens, cached_tokens, reasoning_tokens,
+        estimated, case outcome when 'done' then 'tool_calls' when 'failed' then 'failed' else 'cancelled' end,
+        at, duration, first_token, picodollars / 1e12, cache_write_tokens
+    from ledger where run_id in (select id from runs where state in ('queued', 'running'))
+"""  # noqa: S608 - only names from above
+"""One that ended was followed by tools, else its run would have ended too."""
 _INTERRUPT = """
     update runs set state = 'interrupted', error = ?,
         model = coalesce((select model from ledger where run_id = runs.id order by place desc limit 1), model),
@@ -108,6 +116,7 @@ def delete_spans(connection: sqlite3.Connection, run_id: str) -> None:
 
 def interrupt_open_runs(connection: sqlite3.Connection, error: str) -> int:
     """Mark every queued and running run as interrupted, with what the ledger has of it; how many there were."""
+    connection.execute(_INTERRUPTED_STEPS)
     return connection.execute(_INTERRUPT, (error,)).rowcount
 
 
