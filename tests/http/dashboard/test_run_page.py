@@ -123,6 +123,12 @@ async def test_a_failed_run_says_what_went_wrong_and_a_stopped_one_by_whom() -> 
     assert "Stopped by dashboard." in page
 
 
+async def test_an_interrupted_run_has_its_steps_though_no_spans_are_kept() -> None:
+    step = StepRecord(2, "qwen3", "ollama", Usage(400, 0, estimated=True), "cancelled", NOW, 0.0)
+    page = await drawn(record(state="interrupted", error="Thane stopped.", steps=(step,), text=""))
+    assert "<dt>Steps</dt><dd>2" in page.replace("\n", "").replace("  ", "")
+
+
 async def test_a_run_that_goes_on_can_be_stopped_and_names_the_runs_it_started() -> None:
     world = World()
     world.conversations.records["r_1"] = record(model(0, None), state="running", text="They")

@@ -140,7 +140,7 @@ def _facts(run: RunRecord) -> Part:
         conversation = Markup('<a class="lnk" href="/conversations/{}">{}</a>').format(
             quote(run.conversation_id, safe=""), CHANNELS[run.channel][0]
         )
-    steps = max((span.step for span in run.spans), default=0)
+    steps = max((each.step for each in (*run.spans, *run.steps)), default=0)  # of an interrupted run no spans are kept
     facts: list[tuple[str, Markup | str, str]] = [
         ("Conversation", conversation, run.task.replace("_", " ")),
         ("Profile", run.profile or "–", ""),
