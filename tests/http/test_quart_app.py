@@ -42,6 +42,17 @@ async def test_a_failing_dependency_is_named(
     assert (status, "ollama_unavailable") == (answer.status, error_of(answer)["code"])
 
 
+async def test_a_database_that_may_recover_says_when_to_come_again(app: ThaneApp, autojump_clock: MockClock) -> None:
+    @app.get("/<temporary>")
+    async def fail(temporary: str) -> str:
+        raise DependencyError("The disk is full", dependency="database", temporary=temporary == "full")
+
+    async with serving(app) as served:
+        full, damaged = await served.ask("GET", "/full"), await served.ask("GET", "/damaged")
+    assert (503, "5") == (full.status, full.headers["retry-after"])
+    assert (502, False) == (damaged.status, "retry-after" in damaged.headers)
+
+
 async def test_a_bug_is_logged_whole_and_told_without_words_of_its_own(
     app: ThaneApp, autojump_clock: MockClock
 ) -> None:
