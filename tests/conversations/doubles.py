@@ -121,6 +121,10 @@ class FakeArchive:
         await trio.sleep(self.delay)
         return tuple(each for each in self.of(conversation_id) if each.parent_key.startswith(beginning))
 
+    async def lately_of(self, record: ConversationRecord, *, runs: int) -> Lately:
+        await trio.lowlevel.checkpoint()
+        return Lately(record)
+
     async def lately(self, *, since: float, most: int, runs: int) -> tuple[Lately, ...]:
         await trio.sleep(self.delay)
         return self.earlier

@@ -57,6 +57,21 @@ async def test_a_recent_conversations_loop_comes_back_with_its_title_tokens_and_
         assert 3 == len(await archive.runs()), "no turn is invented"
 
 
+async def test_a_conversation_that_was_idle_comes_back_with_what_it_had_done(tmp_path: Path) -> None:
+    async with house(tmp_path, thinks, max_live=1) as (thane, _):
+        await thane.ask(turn("one"))
+        await thane.ask(turn("another"))
+        assert ["owu/another"] == [each.name for each in thane.loops.statuses() if "/" in each.name]
+        await thane.ask(turn("one", assistant("yes"), "two"))
+        after = next(each for each in thane.loops.statuses() if each.name == "owu/one")
+        assert (2, 14, 6, 2) == (
+            after.iterations,
+            after.total_input_tokens,
+            after.total_output_tokens,
+            len(after.recent_iterations),
+        )
+
+
 async def test_how_full_the_models_context_was_comes_back_too(tmp_path: Path) -> None:
     async def steps(_turn: Turn, context: RunContext, send: Send) -> RunFinished:
         for step, tokens in ((1, 100), (2, 140)):

@@ -60,12 +60,17 @@ class Roster:
     def get(self, conversation_id: str) -> Conversation | None:
         return self._live.get(conversation_id)
 
-    def open(self, record: ConversationRecord) -> Conversation:
-        """The conversation, with a loop that takes turns: a new one where there is none, or where it is ending."""
-        conversation = self._live.get(record.id)
-        if conversation is None or conversation.closed or conversation.loop.stop_reason:
-            conversation = self._revive(record)
-        return conversation
+    def is_live(self, conversation_id: str) -> bool:
+        """Whether it has a loop that takes turns."""
+        conversation = self._live.get(conversation_id)
+        return conversation is not None and not conversation.closed and not conversation.loop.stop_reason
+
+    def open(self, record: ConversationRecord, lately: Lately | None = None) -> Conversation:
+        """The conversation, with a loop that takes turns: a new one where there is none, or where it is ending. That
+        goes on counting from what was done `lately`."""
+        if not self.is_live(record.id):
+            return self._revive(record, past(lately) if lately else None)
+        return self._live[record.id]
 
     def used(self, conversation: Conversation) -> None:
         """It was used just now: the others make room before it does."""

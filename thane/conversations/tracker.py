@@ -42,6 +42,7 @@ from thane.loops.loop import Iteration
 from thane.loops.registry import LoopRegistry
 from thane.memory.archive import Archive
 from thane.memory.facts import Facts
+from thane.memory.lately import Lately
 from thane.memory.records import ConversationRecord, RunRecord, SentPrompt
 from thane.redaction import Redactor, known_secrets
 from thane.router.profiles import Profiles
@@ -265,14 +266,17 @@ class Conversations:
         if task:
             return self._beside.do_housekeeping(turn, task)
         where, record = await self._finder.find(turn)
+        lately = None
+        if record is not None and not self._live.is_live(record.id):  # it comes back from a rest
+            lately = await self._archive.lately_of(record, runs=self._settings.loops.recent)
         self._check_open()
-        return self._submit(turn, where, record)
+        return self._submit(turn, where, record, lately)
 
-    def _submit(self, turn: Turn, where: Place, record: ConversationRecord | None) -> Ticket:
+    def _submit(self, turn: Turn, where: Place, record: ConversationRecord | None, lately: Lately | None) -> Ticket:
         """Queue a turn in its conversation's loop, which is made if there is none. Nothing here waits."""
         live = self._live.get(where.conversation_id)
         known = live.record if live else record
-        conversation = self._live.open(known or self._new_record(turn, where))
+        conversation = self._live.open(known or self._new_record(turn, where), lately)
         going_on = self._lookup.turn_of(conversation.record.id, where)
         interrupted = () if going_on else self._interrupt(conversation, turn, where)
         conversation.check_room()

@@ -23,7 +23,7 @@ from thane.ids import Ids
 from thane.memory import rows
 from thane.memory.checkpoints import Checkpoints
 from thane.memory.ended import Stored, store_explanation, store_turn
-from thane.memory.lately import Lately, read_lately
+from thane.memory.lately import Lately, read_lately, read_lately_of
 from thane.memory.prompts import KeptPrompt, PackedPrompt, Packer, read_prompt
 from thane.memory.query import begun, expression, parse, words_of
 from thane.memory.records import (
@@ -287,6 +287,10 @@ class Archive:
     async def lately(self, *, since: float, most: int, runs: int) -> tuple[Lately, ...]:
         """See `thane.memory.lately`."""
         return await read_lately(self._database, since=since, most=most, runs=runs)
+
+    async def lately_of(self, record: ConversationRecord, *, runs: int) -> Lately:
+        """See `thane.memory.lately`."""
+        return await read_lately_of(self._database, record, runs=runs)
 
     async def holders(self, key: str) -> tuple[Holder, ...]:
         """The conversations whose tree contains the message with this key, latest update first; none for ""."""

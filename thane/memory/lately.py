@@ -1,9 +1,9 @@
-"""What conversations have done lately: enough for their loops to come back after a restart as they were."""
+"""What conversations have done lately: enough for their loops to come back as they were, after a restart or a rest."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -51,23 +51,33 @@ async def read_lately(database: Database, *, since: float, most: int, runs: int)
     def collect(connection: sqlite3.Connection) -> tuple[Lately, ...]:
         found = map(rows.conversation_record, conversation_rows.list_conversations(connection, most, None))
         records = [record for record in found if record.updated_at > since and not record.archived]
-        ids = [record.id for record in records]
-        sums = {row[0]: row[1:] for row in lately_rows.totals(connection, ids)}
-        late = lately_rows.last_runs(connection, ids, runs)
-        run_ids = [row[1] for row in late]
-        tools: dict[str, dict[str, int]] = {}
-        for run_id, name, times in lately_rows.tools_used(connection, run_ids):
-            tools.setdefault(run_id, {})[name] = times
-        contexts = dict(lately_rows.last_steps(connection, run_ids))
-        by_conversation: dict[str, list[LateRun]] = {}
-        for row in late:
-            by_conversation.setdefault(row[0], []).append(_run(row, tools, contexts))
-        return tuple(
-            _conversation(record, sums.get(record.id, (0, 0, 0, 0, 0.0)), tuple(by_conversation.get(record.id, ())))
-            for record in records
-        )
+        return _collect(connection, records, runs)
 
     return await database.read(collect)
+
+
+async def read_lately_of(database: Database, record: ConversationRecord, *, runs: int) -> Lately:
+    """The same of one conversation, whenever it was spoken in. Raises DependencyError when the disk fails."""
+    (found,) = await database.read(lambda connection: _collect(connection, [record], runs))
+    return found
+
+
+def _collect(connection: sqlite3.Connection, records: Sequence[ConversationRecord], runs: int) -> tuple[Lately, ...]:
+    ids = [record.id for record in records]
+    sums = {row[0]: row[1:] for row in lately_rows.totals(connection, ids)}
+    late = lately_rows.last_runs(connection, ids, runs)
+    run_ids = [row[1] for row in late]
+    tools: dict[str, dict[str, int]] = {}
+    for run_id, name, times in lately_rows.tools_used(connection, run_ids):
+        tools.setdefault(run_id, {})[name] = times
+    contexts = dict(lately_rows.last_steps(connection, run_ids))
+    by_conversation: dict[str, list[LateRun]] = {}
+    for row in late:
+        by_conversation.setdefault(row[0], []).append(_run(row, tools, contexts))
+    return tuple(
+        _conversation(record, sums.get(record.id, (0, 0, 0, 0, 0.0)), tuple(by_conversation.get(record.id, ())))
+        for record in records
+    )
 
 
 def _run(row: lately_rows.Row, tools: Mapping[str, dict[str, int]], contexts: Mapping[str, int]) -> LateRun:
