@@ -8,8 +8,9 @@ from thane.http.dashboard.recent import Cause, Recent, Tokens
 from thane.testing.clock import TrioClock
 
 
-def answered(bus: EventBus, tokens_in: int, tokens_out: int) -> None:
-    bus.publish("agent", "request_complete", run_id="r", total_tokens_in=tokens_in, total_tokens_out=tokens_out)
+def answered(bus: EventBus, tokens_in: int, tokens_out: int, model: str = "qwen3:4b") -> None:
+    tokens = {"total_tokens_in": tokens_in, "total_tokens_out": tokens_out}
+    bus.publish("agent", "request_complete", run_id="r", model=model, **tokens)
 
 
 async def test_it_knows_who_changed_a_device_and_from_what() -> None:
@@ -79,3 +80,12 @@ async def test_only_so_many_conversations_are_remembered() -> None:
     await recent.read(bus, clock.time())
     assert recent.cause("r_0") is None
     assert recent.cause("r_599") is not None
+
+
+async def test_the_embedded_brain_is_no_model_whose_tokens_count() -> None:
+    clock = TrioClock()
+    bus, recent = EventBus(Events(), clock), Recent(UTC)
+    answered(bus, 5, 6)
+    answered(bus, 50, 10, "embedded")
+    await recent.read(bus, clock.time())
+    assert Tokens(5, 6) == recent.tokens

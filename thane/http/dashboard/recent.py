@@ -44,7 +44,7 @@ class Cause(msgspec.Struct, frozen=True):
 
 
 class Tokens(msgspec.Struct, frozen=True):
-    """Tokens of answered turns since midnight in the house."""
+    """Tokens that models used since midnight in the house. As in the ledger, the embedded brain's are none."""
 
     input: int = 0
     output: int = 0
@@ -107,7 +107,7 @@ class Recent:
                 if title:  # a conversation is called after its first turn
                     _remember(self._titles, conversation, self._titles.get(conversation, title))
             case _:
-                if self._date(event.ts) == self._day:
+                if self._date(event.ts) == self._day and data.get("model") != "embedded":
                     self.tokens = Tokens(
                         self.tokens.input + int(data.get("total_tokens_in") or 0),
                         self.tokens.output + int(data.get("total_tokens_out") or 0),
