@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from functools import partial
 
 import pytest
 import trio
@@ -15,7 +16,7 @@ from thane.models.provider import ModelCalls, ModelDone, ModelError, ModelOutput
 from thane.testing.cancellation import run_cancelled_at
 from thane.testing.fake_server import Counts
 from thane.testing.script import Call, Cut, Fail, Raw, Reply, Say, Step, Stop, Think, Wait
-from thane.turn import Text, Thinking, Usage
+from thane.turn import Options, Text, Thinking, Usage
 
 every_protocol = pytest.mark.parametrize("protocol", PROTOCOLS)
 
@@ -340,3 +341,20 @@ async def test_an_account_without_money_is_not_busy(autojump_clock: object):
         error = await fail(provider)
     assert "does not accept the request (HTTP 429): You exceeded your current quota." in error.message
     assert not error.temporary
+
+
+@pytest.mark.parametrize("protocol", ["openai", "anthropic"])
+async def test_cancelled_anywhere_between_a_refusal_and_the_answer_to_what_is_left(protocol: Protocol):
+    fake = fake_server(protocol)
+    async with provider_of(fake, protocol, concurrency=1) as provider:
+        step = 0
+        for step in itertools.count(1):
+            request = replace(REQUEST, model=f"model {step}", options=Options(temperature=0.5))  # it learns of each
+            fake.script(Reply(status=400, error="'temperature' is not supported"), Reply((HALF, Stop())))
+            cancelled = await run_cancelled_at(step, partial(ask, provider, request))
+            await trio.testing.wait_all_tasks_blocked()
+            assert 0 == provider.statistics().running
+            fake._script.clear()  # pyright: ignore[reportPrivateUsage]  what the cancelled call did not come to
+            if not cancelled:
+                break
+        assert step > 5
