@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from contextlib import closing
 
 from hypothesis import given
@@ -38,3 +39,13 @@ def test_parts_come_back_in_order_as_often_as_they_are_asked_for() -> None:
             parts.add(part)
         assert given_ == list(parts)
         assert given_ == list(parts)
+
+
+def test_what_nobody_closes_closes_when_it_is_let_go() -> None:
+    """A warning of an open file would be an error here."""
+    spool, parts = Spool(), Parts()
+    spool.add("0", bytes(1_000_000))
+    for number in range(10_000):
+        parts.add(("conversation", f"c_{number}", "hash" * 16, "stamp", number))
+    del spool, parts
+    gc.collect()

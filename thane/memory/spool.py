@@ -1,12 +1,14 @@
 """The parts of a checkpoint on their way to the database: on disk beyond a few megabytes.
 
 A checkpoint has a part for each conversation, and the first one of a large archive packs all of them; held in memory,
-that would stay with the process as a heap full of holes. Blocks on disk; for use from one thread at a time.
+that would stay with the process as a heap full of holes. Blocks on disk; for use from one thread at a time. What nobody
+closes, since the one who waited for it was cancelled, closes when it is let go.
 """
 
 from __future__ import annotations
 
 import tempfile
+import weakref
 from collections.abc import Iterator, Mapping
 from typing import Self
 
@@ -23,6 +25,7 @@ class Spool(Mapping[str, bytes]):
 
     def __init__(self) -> None:
         self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 closed by `close`
+        self._close = weakref.finalize(self, self._file.close)
         self._places: dict[str, tuple[int, int]] = {}
         self.size = 0
 
@@ -35,7 +38,7 @@ class Spool(Mapping[str, bytes]):
         self.size += len(body)
 
     def close(self) -> None:
-        self._file.close()
+        self._close()
 
     def __enter__(self) -> Self:
         return self
@@ -63,13 +66,14 @@ class Parts:
 
     def __init__(self) -> None:
         self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 closed by `close`
+        self._close = weakref.finalize(self, self._file.close)
         self._decoder = msgspec.json.Decoder(tuple[str, str, str, str, int])
 
     def add(self, part: PartRow) -> None:
         self._file.write(msgspec.json.encode(part) + b"\n")
 
     def close(self) -> None:
-        self._file.close()
+        self._close()
 
     def __iter__(self) -> Iterator[PartRow]:
         self._file.seek(0)
