@@ -64,10 +64,18 @@ def check(rooms: Rooms, name: str) -> Offer:
 def check_turn(rooms: Rooms, turn: Turn) -> None:
     """Refuse what nobody can answer. Raises ClientError: 404 for a name that nobody knows, 400 for what it cannot.
 
-    A profile takes everything: which model answers, and what that is asked for, is chosen later.
+    A profile takes everything that one of its models may be able to do: which one answers, and what that is asked
+    for, is chosen later.
     """
     offer = check(rooms, turn.model)
+    shows = bool(turn.messages and turn.messages[-1].images)
     if offer.owner == "thane":
+        if shows and _is_blind(rooms, turn):
+            raise ClientError(
+                f'"{turn.model}" does not support images: no model that it may choose can see',
+                code="unsupported",
+                spoken="None of the models that may answer here can look at images.",
+            )
         return
     if "tools" not in offer.capabilities and "completion" in offer.capabilities and _insists_on_tools(rooms, turn):
         raise ClientError(
@@ -82,12 +90,20 @@ def check_turn(rooms: Rooms, turn: Turn) -> None:
         raise ClientError(f'"{turn.model}" does not support chat', code="unsupported")
     if turn.options.think and "thinking" not in offer.capabilities:
         raise ClientError(f'"{turn.model}" does not support thinking', code="unsupported")
-    if "vision" not in offer.capabilities and turn.messages and turn.messages[-1].images:
+    if "vision" not in offer.capabilities and shows:
         raise ClientError(
             f'"{turn.model}" does not support images',
             code="unsupported",
             spoken=f"The model {turn.model} cannot look at images.",
         )
+
+
+def _is_blind(rooms: Rooms, turn: Turn) -> bool:
+    """Whether every model that a profile may choose is known not to see."""
+    profile = rooms.profiles.find(turn.model)
+    local_only = profile is not None and profile.local_only
+    models = [each for each in rooms.candidates() if each.local or not local_only]
+    return bool(models) and all(each.images is False for each in models)
 
 
 def _insists_on_tools(rooms: Rooms, turn: Turn) -> bool:

@@ -18,6 +18,7 @@ from thane.config.settings import Agent, Limits, Models, Settings
 from thane.errors import ClientError
 from thane.http.offers import check_turn
 from thane.models.provider import ModelInfo
+from thane.router.models import Model
 from thane.wire.ollama_chat import decode as decode_chat
 
 
@@ -227,6 +228,31 @@ async def test_a_named_model_is_not_asked_for_what_it_cannot(
         assert {"error": error} == msgspec.json.decode(answer.body)
     if not body.get("think") and "images" not in body["messages"][-1]:  # both have another shape there
         assert (under_v1.status in (400, 404)) == bool(error)
+
+
+@pytest.mark.parametrize(
+    ("profile", "sees", "status"),
+    [
+        ("thane", (False, False), 400),
+        ("thane", (False, True), 200),
+        ("thane", (False, None), 200),
+        ("thane:local", (False, True), 400),
+    ],
+)
+async def test_a_profile_takes_an_image_where_one_of_its_models_may_see(
+    profile: str, sees: tuple[bool | None, bool | None], status: int, autojump_clock: MockClock
+) -> None:
+    here, cloud = Model("plain", "ollama", images=sees[0]), Model("claude", "cloud", local=False, images=sees[1])
+    body = ollama_chat(model=profile, stream=False, messages=[{"role": "user", "content": "?", "images": [PNG]}])
+    async with site(models=(PLAIN,)) as place:
+        turn = decode_chat(body, {}, Limits()).turn
+        rooms = replace(place.rooms, candidates=lambda: (here, cloud))
+        if status == 200:
+            check_turn(rooms, turn)
+        else:
+            with pytest.raises(ClientError, match="no model that it may choose can see") as raised:
+                check_turn(rooms, turn)
+            assert raised.value.status == status
 
 
 def assist(model: str) -> dict[str, Any]:
