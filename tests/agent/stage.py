@@ -77,7 +77,7 @@ class Stage:
         fast_path: bool = True,
         available: tuple[config.AvailableModel, ...] = (),
         others: tuple[ScriptedModel, ...] = (),
-        routing: config.Routing = config.Routing(),  # noqa: B008 it is frozen
+        routing: config.Routing | None = None,
         profiles: dict[str, config.ProfileSettings] | None = None,
         **agent: Any,
     ) -> None:
@@ -89,7 +89,7 @@ class Stage:
                 models=config.Models(default=default, available=available),
                 brain=config.Brain(fast_path=fast_path),
                 agent=config.Agent(**agent),
-                routing=routing,
+                routing=routing or config.Routing(),
                 profiles=profiles or {},
             ),
             catalogue=self.catalogue,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
+from unittest.mock import Mock
 
 import pytest
 import structlog
@@ -216,11 +217,13 @@ async def test_a_budget_that_is_spent_before_the_turn_is_said_and_no_model_has_a
     assert (False, "budget", "") == (outcome.success, outcome.failure, outcome.model)
 
 
-async def test_housekeeping_never_takes_the_sentence_of_a_budget_for_its_answer() -> None:
+async def test_housekeeping_never_takes_the_sentence_of_a_budget_for_its_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     before = within(Budget(0), Stage(ScriptedModel(say("x"))))
     assert "Today's budget is used up." == (await before.failed(caller=Caller(task="title_generation"))).message
     named = within(Budget(0), Stage(ScriptedModel(say("x"))))
-    named.agent.routes.budget.refusals = lambda *_: {}  # type: ignore[method-assign]  # it is spent after the choice
+    monkeypatch.setattr(named.agent.routes.budget, "refusals", Mock(return_value={}))  # it is spent after the choice
     assert "Today's budget is used up." == (await named.failed(caller=Caller(task="title_generation"))).message
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from tests.memory.samples import run, said
@@ -18,8 +20,8 @@ def _saying(text: str) -> MessageRecord:
     return msgspec.structs.replace(SAID[0], message=Message("user", text))
 
 
-def call(name: str, result: str, owner: str = "thane", *, ok: bool = True) -> ToolCallRecord:
-    return ToolCallRecord("1", "r_1", "c_1", 1, name, '{"line": 7}', result, ok, 1.0, 0.1, owner)  # pyright: ignore[reportArgumentType]  one of the two
+def call(name: str, result: str, owner: Literal["thane", "client"] = "thane", *, ok: bool = True) -> ToolCallRecord:
+    return ToolCallRecord("1", "r_1", "c_1", 1, name, '{"line": 7}', result, ok, 1.0, 0.1, owner)
 
 
 def test_what_tools_brought_is_told_before_the_answer_that_was_made_of_it() -> None:

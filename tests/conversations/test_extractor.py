@@ -39,7 +39,7 @@ async def extracted(
     script: Script,
     *before: NewFact,
     user: str = "anna",
-    settings: Extraction = Extraction(),  # noqa: B008 frozen
+    settings: Extraction | None = None,
 ) -> tuple[Fact, ...]:
     async with open_database(folder / "thane.db", Storage()) as database:
         clock = TrioClock()
@@ -48,7 +48,7 @@ async def extracted(
         for fact in before:
             await facts.remember(fact)
         async with doubles.rooms(script, archive=archive, models=Models(default="small")) as house:
-            extractor = Extractor(facts, archive, house.conversations, settings, able=lambda: True)
+            extractor = Extractor(facts, archive, house.conversations, settings or Extraction(), able=lambda: True)
             said = msgspec.structs.replace(turn("I drink my tea green"), caller=Caller(user=user))
             await house.ask(said)
             (run,) = await archive.runs()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from thane.conversations.marks import mark
 from thane.http.dashboard.thread import Shown, Ways, branch, thread
-from thane.memory.records import MessageRecord, RunRecord, ToolCallRecord
+from thane.memory.records import MessageRecord, RunRecord, RunState, ToolCallRecord
 from thane.turn import Message, ToolCall, Usage
 
 AT = 1_800_000_000.0
@@ -14,8 +16,8 @@ def record(key: str, parent: str, message: Message, run_id: str = "r_1", at: flo
     return MessageRecord(f"m_{key}", "c_1", run_id, len(key), message, at, key, parent)
 
 
-def run(id_: str, state: str = "done", **more: object) -> RunRecord:
-    return RunRecord(id_, "c_1", "l", "ha", "thane:latest", state, AT, **more)  # pyright: ignore[reportArgumentType]  the test's
+def run(id_: str, state: RunState = "done", **more: Any) -> RunRecord:
+    return RunRecord(id_, "c_1", "l", "ha", "thane:latest", state, AT, **more)
 
 
 ONE = record("a", "", Message("user", "one"))
